@@ -1,0 +1,1 @@
+"""Where things run and rest: settings, clusters, object storage, leases, and the one georeference."""
