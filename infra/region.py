@@ -82,7 +82,8 @@ def geographic_bounds(grid: Grid) -> tuple[float, float, float, float]:
     from pyproj import Transformer
 
     to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    return to_degrees.transform_bounds(*grid.bounds, densify_pts=SEGMENTS)
+    west, south, east, north = to_degrees.transform_bounds(*grid.bounds, densify_pts=SEGMENTS)
+    return west, south, east, north
 
 
 def _centres_within(start: float, stop: float) -> tuple[int, int]:
