@@ -1,0 +1,46 @@
+"""Parts that several tests stand on: a real S3 server, and a place to write on each kind of storage."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.storage import Location, S3Options
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Endpoint of moto's S3 server, in memory, on a free port; it honours conditional writes."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Location:
+    """Empty bucket of its own, with keys in the environment."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+    bucket = f"bucket-{secrets.token_hex(6)}"
+    boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1").create_bucket(Bucket=bucket)
+    return Location.parse(f"s3://{bucket}/some/prefix", s3=S3Options(endpoint=s3_server))
+
+
+@pytest.fixture(params=["folder", "s3"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    """Empty place to write: a folder that is not there yet, and a prefix on S3."""
+    if request.param == "folder":
+        return Location.parse(str(tmp_path / "out put é"))
+    bucket: Location = request.getfixturevalue("s3_bucket")
+    return bucket
