@@ -139,7 +139,7 @@ def s3_error(url: str, said: str, *, s3: S3Options, writing: bool) -> SarbatchEr
     words = code[1] if code else (said.splitlines() or ["no reason given"])[0]
     if METADATA_SERVICE in said:
         return CredentialsError(f"AWS_ACCESS_KEY_ID is not set: no keys for {url}", f"Set {AWS_KEYS}, or AWS_PROFILE.")
-    if "NoSuchBucket" in said or number in {301, 307}:
+    if "NoSuchBucket" in said or "BareRedirect" in said:
         return _bucket_error(url, said, s3=s3, writing=writing)
     if number in {401, 403} or words in {"ExpiredToken", "InvalidToken"}:
         return CredentialsError(

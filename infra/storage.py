@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Location", "S3Options", "gdal_environment", "gdal_path"]
 
 STREAM_BYTES = 8 * 2**20  # bytes per piece of a streamed download
-GDAL_CACHE_MB = 64  # per process; GDAL's default is 5 % of the machine's memory, times every worker
+GDAL_CACHE_BYTES = 64 * 2**20  # per process; GDAL's default is 5 % of the machine's memory, times every worker
 
 
 @dataclass(frozen=True)
@@ -320,13 +320,13 @@ def gdal_path(url: str) -> str:
     return f"/vsis3/{url.removeprefix('s3://')}" if url.startswith("s3://") else url
 
 
-def gdal_environment(s3: S3Options) -> dict[str, str]:
+def gdal_environment(s3: S3Options) -> dict[str, str | int]:
     """GDAL options for `rasterio.Env(**…)`: the S3 server, a small cache, one thread, no listing of folders.
 
     Sidecar files are not looked for: on S3 every one is a request. Keys are GDAL's own business, from the same environment.
     """
-    options = {
-        "GDAL_CACHEMAX": str(GDAL_CACHE_MB),
+    options: dict[str, str | int] = {
+        "GDAL_CACHEMAX": GDAL_CACHE_BYTES,  # rasterio wants bytes, as a number, where GDAL's own option is in MB
         "GDAL_NUM_THREADS": "1",
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_HTTP_MAX_RETRY": "4",
