@@ -1,0 +1,253 @@
+"""Writing a stack: scenes of many passes on one grid, appended block by block, each block in one commit.
+
+Workers read and write pixels; the process that calls `append_passes` sees change sets and counts only. A block is
+whole or absent: whoever dies in between leaves chunks that no commit names, which `collect_garbage` removes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dask_jobs.ledger import ATTRIBUTE, Ledger, Step, continuation, obstacles
+from dask_jobs.pieces import Piece, batches_of, blocks_of, pieces_of
+from dask_jobs.scenes import Pass
+from dask_jobs.stack_schema import StackLayout, array_of, make_arrays, resize_time, seconds, write_frame
+from dask_jobs.stack_store import MAIN, icechunk_errors, read_ledger, writable_repository
+from infra.errors import InputError, LeaseLostError, StateError
+from infra.grid import Grid, Window
+from infra.storage import Location, S3Options
+
+if TYPE_CHECKING:
+    import icechunk
+    from distributed import Client
+
+BLOCK_BYTES = 2**30  # pixels per commit: what a death can cost at most
+
+Read = Callable[[Pass, str, Window], tuple[np.ndarray, int, int]]
+"""Pixels of (pass, polarization, window): float32 (height, width), NaN no data; masked pixels; covered pixels."""
+
+Checkpoint = Callable[[str, float], None]
+"""Called with ("writing" | "block" | "committed", fraction done); raises where the driver may not go on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MosaicReader:
+    """Reads pixels of a pass on `target`: what `append_passes` sends to workers.
+
+    Attributes
+    ----------
+    hide : names of what the masks mark as no data ("layover", "shadow", …)
+    """
+
+    target: Grid
+    hide: frozenset[str] = frozenset()
+    s3: S3Options = field(default_factory=S3Options)
+
+    def __call__(self, pass_: Pass, polarization: str, window: Window) -> tuple[np.ndarray, int, int]:
+        """Pixels, masked pixels, covered pixels of a window of the target."""
+        from dask_jobs.backscatter import mosaic
+
+        return mosaic(pass_, polarization, target=self.target, window=window, hide=self.hide, s3=self.s3)
+
+
+class Written(NamedTuple):
+    """What a task sends back: a pickled change set, bytes of pixels written, and pixels by time step."""
+
+    changes: bytes
+    size: int
+    masked: Counter[int]
+    covered: Counter[int]
+
+
+def append_passes(
+    store: Location,
+    layout: StackLayout,
+    passes: Sequence[Pass],
+    *,
+    group: str = "",
+    read: Read,
+    client: Client,
+    block_bytes: int = BLOCK_BYTES,
+    checkpoint: Checkpoint = lambda _phase, _fraction: None,
+) -> None:
+    """Bring a stack to hold exactly `passes`, going on where its ledger ends; makes store and group where absent.
+
+    Parameters
+    ----------
+    passes : all that the stack shall hold, in order of time
+    read : picklable; called on workers with chunk-aligned windows that a scene of the pass touches
+    block_bytes : pixels that one commit adds at most (one time step at least)
+    checkpoint : called after every task ("writing"), before every commit ("block") and after it ("committed"); what
+        it raises stops the writing, and nothing of the block under way is committed
+
+    Raises
+    ------
+    StateError
+        If the store holds something else than the beginning of `passes` on this layout.
+    InputError
+        If there is no pass, or passes are not in order of time.
+    LeaseLostError
+        If somebody else committed to the store meanwhile.
+    """
+    start = _begin(store, layout, passes, group=group)
+    pieces = [
+        pieces_of(passes[step], step=step, grid=layout.grid, polarizations=layout.polarizations, chunk=layout.chunk)
+        for step in range(start, len(passes))
+    ]
+    sizes = [sum(piece.size for piece in step) for step in pieces]
+    total, before = max(1, sum(sizes)), 0
+    for block in blocks_of(sizes, block_bytes=block_bytes):
+        writing = _Block(store, layout, group, passes, range(start + block.start, start + block.stop))
+        done = Written(b"", 0, Counter(), Counter())
+        session, room = writing.open()
+        work = [piece for step in block for piece in pieces[step]]
+        tasks = _write(work, passes, read=read, client=client, room=room, group=group)
+        with closing(tasks):
+            for written in tasks:
+                done = writing.merge(session, written, done=done)
+                checkpoint("writing", (before + done.size) / total)
+        before += done.size
+        writing.complete(session, done)
+        checkpoint("block", before / total)
+        writing.commit(session)
+        checkpoint("committed", before / total)
+
+
+def write_batch(pieces: Sequence[Piece], passes: Mapping[int, Pass], *, room: bytes, group: str, read: Read) -> Written:
+    """On a worker: read and write pieces one after the other; `passes` holds those of their steps."""
+    import zarr
+
+    fork = pickle.loads(room)  # noqa: S301 -- the driver made it
+    arrays = zarr.open_group(fork.store, path=group, mode="r+")
+    masked: Counter[int] = Counter()
+    covered: Counter[int] = Counter()
+    for piece in pieces:
+        values, hidden, seen = read(passes[piece.step], piece.polarization, piece.window)
+        array_of(arrays, piece.polarization)[(piece.step, *piece.window.slices)] = values
+        masked[piece.step] += hidden
+        covered[piece.step] += seen
+    return Written(pickle.dumps(fork), sum(piece.size for piece in pieces), masked, covered)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Time steps that become visible together, and the session that they are gathered in."""
+
+    store: Location
+    layout: StackLayout
+    group: str
+    passes: Sequence[Pass]
+    steps: range
+
+    def open(self) -> tuple[icechunk.Session, bytes]:
+        """A session at the newest commit, and a pickled fork of it with room for the block: what tasks write to."""
+        import zarr
+
+        with icechunk_errors(self.store):
+            repository = writable_repository(self.store, chunks_per_step=self.layout.chunks_per_step)
+            session = repository.writable_session(MAIN)
+            # A session with changes cannot be forked: the room is made in a fork, which every task gets a copy of.
+            fork = session.fork()
+            root = zarr.open_group(fork.store, mode="a")
+            group = root.require_group(self.group) if self.group else root
+            held = group.attrs.get(ATTRIBUTE)
+            if (len(Ledger.from_text(str(held)).steps) if held is not None else 0) != self.steps.start:
+                raise LeaseLostError(f"{self.store.url}: another driver has committed to this stack")
+            if held is None:
+                make_arrays(group, self.layout)
+            resize_time(group, self.layout, steps=self.steps.stop)
+            room = pickle.dumps(fork)
+            session.merge(fork)
+        return session, room
+
+    def merge(self, session: icechunk.Session, written: Written, *, done: Written) -> Written:
+        """Take over a task's changes; the block's sums."""
+        with icechunk_errors(self.store):
+            session.merge(pickle.loads(written.changes))  # noqa: S301 -- our own worker made it
+        return Written(b"", done.size + written.size, done.masked + written.masked, done.covered + written.covered)
+
+    def complete(self, session: icechunk.Session, done: Written) -> None:
+        """Write coordinates and ledger beside the pixels."""
+        import zarr
+
+        start, stop = self.steps.start, self.steps.stop
+        shares = [done.masked[i] / done.covered[i] if done.covered[i] else np.nan for i in self.steps]
+        with icechunk_errors(self.store):
+            group = zarr.open_group(session.store, path=self.group, mode="r+")
+            if start == 0:
+                write_frame(group, self.layout)
+            array_of(group, "time")[start:stop] = np.array(
+                [seconds(p.time) for p in self.passes[start:stop]], dtype="int64"
+            )
+            array_of(group, "masked_fraction")[start:stop] = np.array(shares, dtype="float32")
+            group.attrs[ATTRIBUTE] = _ledger(self.layout, self.passes[:stop]).to_text()
+
+    def commit(self, session: icechunk.Session) -> None:
+        """Make the block visible."""
+        days = f"{self.passes[self.steps.start].time:%Y-%m-%d} to {self.passes[self.steps.stop - 1].time:%Y-%m-%d}"
+        with icechunk_errors(self.store):
+            session.commit(f"{self.group or 'stack'}: {days}", metadata={"group": self.group, "steps": self.steps.stop})
+
+
+def _write(
+    pieces: Sequence[Piece], passes: Sequence[Pass], *, read: Read, client: Client, room: bytes, group: str
+) -> Generator[Written]:
+    """Results of the tasks, as they end; what is still queued is cancelled where nobody wants it any more."""
+    from distributed import as_completed
+
+    batches = batches_of(pieces)
+    futures = client.map(
+        write_batch,
+        batches,
+        [{piece.step: passes[piece.step] for piece in batch} for batch in batches],
+        room=room,
+        group=group,
+        read=read,
+        pure=False,
+    )
+    try:
+        for _, written in as_completed(futures, with_results=True):
+            yield written
+    finally:
+        client.cancel(futures)
+
+
+def _begin(store: Location, layout: StackLayout, passes: Sequence[Pass], *, group: str) -> int:
+    """Index of the first pass to write."""
+    if not passes:
+        raise InputError("a stack needs at least one scene", "Check the source, the area and the period.")
+    for before, after in pairwise(passes):
+        if seconds(after.time) <= seconds(before.time):
+            raise InputError(
+                f"passes are not in order of time: {after.time:%Y-%m-%d %H:%M:%S} follows {before.time:%Y-%m-%d %H:%M:%S}",
+                "Sort them; two passes cannot share a second.",
+            )
+    ledger = read_ledger(store, group=group)
+    if ledger is None:
+        return 0
+    why = obstacles(ledger, passes, grid=layout.grid)
+    start = continuation(ledger, passes, grid=layout.grid)
+    same = (ledger.polarizations, ledger.chunk) == (layout.polarizations, layout.chunk)
+    if start is None or not same:
+        raise StateError(
+            f"{store.url} cannot be appended to: {'; '.join(why) or 'it has other polarizations or chunks'}",
+            "Make a new store.",
+        )
+    return start
+
+
+def _ledger(layout: StackLayout, passes: Sequence[Pass]) -> Ledger:
+    return Ledger(
+        grid=layout.grid,
+        polarizations=layout.polarizations,
+        chunk=layout.chunk,
+        steps=tuple(Step.of(pass_) for pass_ in passes),
+    )
