@@ -1,0 +1,116 @@
+"""The files that a source's path names, and the identity of the scenes made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from infra.errors import InputError
+
+if TYPE_CHECKING:
+    from dask_jobs.scenes import Scene
+    from infra.storage import Location, S3Options
+
+Paths = str | Path | Sequence[str | Path]
+WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as storage lists it: `url` (absolute path or s3://), bytes."""
+
+    url: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """File name without folders."""
+        return PurePosixPath(self.url).name
+
+
+def list_files(paths: Paths, *, s3: S3Options) -> list[SourceFile]:
+    """Every file below the folders, s3:// prefixes and globs, and each file named itself; once each, sorted by URL.
+
+    `**` in a glob stands for any folders, `*` for part of a name; a glob that names folders means all that is in them.
+
+    Raises
+    ------
+    InputError
+        If a path, or everything a glob could mean, is not there.
+    """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not given:
+        raise InputError("path: the list is empty", "Give a folder, an s3:// prefix or a glob.")
+    found = {f.url: f for path in given for f in _list_one(str(path), s3=s3)}
+    return [found[url] for url in sorted(found)]
+
+
+def _list_one(path: str, *, s3: S3Options) -> list[SourceFile]:
+    from infra.storage import Location
+
+    place = Location.parse(path, s3=s3)
+    fixed, pattern = _split(place)
+    files = [SourceFile(fixed.href(e.name), e.size) for e in fixed.list()]
+    if pattern:
+        wanted = _glob(pattern)
+        files = [f for f in files if wanted.fullmatch(f.url.removeprefix(fixed.url).lstrip("/"))]
+    elif not files:
+        folder, _, name = place.url.rpartition("/")
+        entry = Location.parse(folder, s3=s3).stat(name) if name and not folder.endswith("/") else None
+        files = [SourceFile(place.url, entry.size)] if entry else []
+    if not files and (pattern or place.is_s3 or not Path(place.url).is_dir()):
+        raise InputError(
+            f"path: nothing matches {place.url}" if pattern else f"path: {place.url} is not there",
+            "Mend `path` in the job: a folder, an s3:// prefix or a glob; relative ones start at the job file.",
+        )
+    return files
+
+
+def _split(place: Location) -> tuple[Location, str]:
+    """Folder before the first wildcard, and the rest; the rest is empty where there is no wildcard."""
+    hit = WILDCARD.search(place.url)
+    if not hit or (not place.is_s3 and Path(place.url).exists()):  # a name may hold brackets
+        return place, ""
+    cut = place.url.rfind("/", 0, hit.start())
+    return replace(place, url=place.url[:cut] or "/"), place.url[cut + 1 :]
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """Glob as a regular expression on relative names; what lies below a matching folder matches too."""
+    parts = []
+    for token in re.findall(r"\*\*/?|\*|\?|\[[^\]]+\]|[^*?\[]+|\[", pattern):
+        if token.startswith("**"):
+            parts.append("(?:.*/)?" if token.endswith("/") else ".*")
+        elif len(token) > 1 and token.startswith("["):
+            parts.append(token.replace("[!", "[^"))
+        else:
+            parts.append({"*": "[^/]*", "?": "[^/]"}.get(token) or re.escape(token))
+    return re.compile("".join(parts).rstrip("/") + "(?:/.*)?")
+
+
+def with_fingerprints(scenes: Iterable[Scene], *, s3: S3Options, cache: Path | None) -> tuple[Scene, ...]:
+    """Scenes with `size` (bytes of all files) and `fingerprint` filled.
+
+    The fingerprint is sha256 over (polarization or "mask", size, hash) of each file, sorted: path and time do not count.
+    """
+    from infra.fingerprints import fingerprint_many
+
+    scenes = tuple(scenes)
+    known = fingerprint_many(sorted({url for s in scenes for url in _roles(s).values()}), s3=s3, cache=cache)
+    return tuple(_identified(s, {role: known[url] for role, url in _roles(s).items()}) for s in scenes)
+
+
+def _roles(scene: Scene) -> dict[str, str]:
+    roles = {polarization: raster.url for polarization, raster in scene.rasters.items()}
+    return roles | {"mask": scene.mask.url} if scene.mask else roles
+
+
+def _identified(scene: Scene, files: dict[str, tuple[int, str]]) -> Scene:
+    lines = "\n".join(f"{role} {size} {digest}" for role, (size, digest) in sorted(files.items()))
+    return replace(
+        scene, size=sum(size for size, _ in files.values()), fingerprint=hashlib.sha256(lines.encode()).hexdigest()
+    )

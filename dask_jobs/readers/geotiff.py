@@ -1,0 +1,353 @@
+"""Backscatter in GeoTIFFs of any origin: a pattern says what the file names mean, the user what the values are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dask_jobs.readers.files import Paths, SourceFile, list_files, with_fingerprints
+from dask_jobs.readers.raster_headers import RasterHeader, open_raster, read_headers, same_grid
+from dask_jobs.scenes import Dropped, Found, Radiometry, Raster, Scale, Scene
+from infra.errors import InputError, JobError
+
+if TYPE_CHECKING:
+    from infra.grid import Grid
+    from infra.storage import S3Options
+
+POLARIZATIONS = ("HH", "HV", "VH", "VV")
+GROUPS = ("date", "polarization", "platform", "orbit", "absolute_orbit", "scene")
+SAMPLE = 256  # pixels on a side of the block that the scale is judged by
+IMPOSSIBLE = 0.1  # share of values below -1: no linear power, noise-corrected or not, has so many
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileNames:
+    """What file names mean.
+
+    Attributes
+    ----------
+    pattern : regular expression, searched in the name (without folders), with the group `date` and, optionally,
+        `polarization`, `platform`, `orbit` (relative orbit), `absolute_orbit` and `scene` (tile or frame)
+    date_format : of the group `date`, as for strptime; UTC
+
+    Raises
+    ------
+    JobError
+        If the pattern is no regular expression, lacks `date` or has a group of another name.
+    """
+
+    pattern: str
+    date_format: str = "%Y%m%d"
+
+    def __post_init__(self) -> None:
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except re.error as error:
+            raise JobError(
+                f"pattern: {self.pattern!r} is no regular expression: {error}",
+                r"For example _(?P<polarization>HH|HV)_(?P<date>\d{8})\.tif$",
+            ) from error
+        if "date" not in groups:
+            raise JobError(
+                f"pattern: {self.pattern!r} has no group `date`", r"Put (?P<date>\d{8}) where the date stands."
+            )
+        unknown = sorted(set(groups) - set(GROUPS))
+        if unknown:
+            raise JobError(f"pattern: no group may be called {unknown[0]!r}", f"Groups are {', '.join(GROUPS)}.")
+
+    @property
+    def names_polarization(self) -> bool:
+        """Whether the pattern has a group `polarization`."""
+        return "polarization" in re.compile(self.pattern).groupindex
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelValues:
+    """What the values of the files are.
+
+    Attributes
+    ----------
+    scale : power, amplitude or dB
+    calibration_db : added in dB to reach calibrated power (ALOS digital numbers: amplitude and -83)
+    nodata : value that means no data, instead of what the files declare
+    radiometry : what the power means
+    """
+
+    scale: Scale = Scale.POWER
+    calibration_db: float = 0.0
+    nodata: float | None = None
+    radiometry: Radiometry = field(default_factory=Radiometry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedFile:
+    """A file and what its name says."""
+
+    file: SourceFile
+    time: datetime
+    polarization: str
+    platform: str | None = None
+    relative_orbit: int | None = None
+    absolute_orbit: int | None = None
+    scene: str | None = None
+
+    @property
+    def acquisition(self) -> tuple[object, ...]:
+        """The same for the polarizations and tiles of one acquisition."""
+        return self.time, self.platform, self.relative_orbit, self.absolute_orbit, self.scene
+
+
+def find(
+    path: Paths,
+    *,
+    names: FileNames,
+    values: PixelValues | None = None,
+    polarizations: Sequence[str] | None = None,
+    s3: S3Options,
+    cache: Path | None = None,
+) -> Found:
+    r"""Scenes of the GeoTIFFs below `path` whose names match.
+
+    Parameters
+    ----------
+    path : folder, s3:// prefix, glob, or a list of these
+    polarizations : that every scene must have; None for all that occur. Exactly one where the pattern names none.
+    cache : folder that remembers fingerprints of local files
+
+    Returns
+    -------
+    scenes in time order, ids "date[_platform][_orbit][_scene]_left_top" (files of one date on different grids are
+    separate scenes of one pass); `dropped` names TIFFs that do not match, and scenes without a polarization.
+
+    Raises
+    ------
+    InputError
+        If nothing matches, a date does not parse, two files are the same polarization of one scene, polarizations
+        of a scene lie on different grids, a file is damaged, or the values cannot be of the declared scale.
+    """
+    values = values or PixelValues()
+    files = [f for f in list_files(path, s3=s3) if f.name.lower().endswith((".tif", ".tiff"))]
+    named, dropped = _named(files, names, polarizations)
+    if not named:
+        example = f"a file there is {files[0].name}" if files else "there is no .tif file there"
+        raise InputError(
+            f"pattern: {names.pattern!r} matches no file in {path}; {example}",
+            "Mend `pattern`; it is searched in the name alone.",
+        )
+    wanted = _wanted(named, polarizations)
+    named = [n for n in named if n.polarization in wanted]
+    headers = read_headers([n.file for n in named], s3=s3)
+    first = headers[named[0].file.url]
+    check_scale(read_sample(first, values, s3=s3), values, url=first.url)
+    scenes, incomplete = _scenes(named, wanted, headers, values)
+    identified = with_fingerprints(scenes, s3=s3, cache=cache)
+    return Found(scenes=tuple(sorted(identified, key=lambda s: (s.time, s.id))), dropped=(*dropped, *incomplete))
+
+
+def _named(
+    files: Iterable[SourceFile], names: FileNames, polarizations: Sequence[str] | None
+) -> tuple[list[NamedFile], list[Dropped]]:
+    given = [p.upper() for p in polarizations or ()]
+    if not names.names_polarization and len(given) != 1:
+        raise JobError(
+            f"pattern: {names.pattern!r} has no group `polarization`, and `polarizations` is {given or 'not given'}",
+            "Add the group, or say the one polarization of all files: polarizations: [VV]",
+        )
+    pattern, named, dropped = re.compile(names.pattern), [], []
+    for file in files:
+        match = pattern.search(file.name)
+        if match is None:
+            dropped.append(Dropped(path=file.url, reason=f"the name does not match the pattern {names.pattern!r}"))
+            continue
+        says = match.groupdict()
+        polarization = (says.get("polarization") or (given[0] if len(given) == 1 else "")).upper()
+        if polarization in POLARIZATIONS:
+            named.append(_named_file(file, polarization, says, date_format=names.date_format))
+        else:
+            known = ", ".join(POLARIZATIONS)
+            dropped.append(Dropped(path=file.url, reason=f"its polarization {polarization!r} is none of {known}"))
+    return named, dropped
+
+
+def _named_file(file: SourceFile, polarization: str, says: Mapping[str, str | None], *, date_format: str) -> NamedFile:
+    text = says["date"] or ""
+    try:
+        time = datetime.strptime(text, date_format)  # noqa: DTZ007 -- UTC is set below where the format names no zone
+    except ValueError as error:
+        raise InputError(
+            f"{file.url}: the date {text!r} does not have the form {date_format!r}",
+            "Mend `date_format` or the group `date`.",
+        ) from error
+    return NamedFile(
+        file=file,
+        time=time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC),
+        polarization=polarization,
+        platform=says.get("platform"),
+        relative_orbit=_orbit(file, says.get("orbit")),
+        absolute_orbit=_orbit(file, says.get("absolute_orbit")),
+        scene=says.get("scene"),
+    )
+
+
+def _orbit(file: SourceFile, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise InputError(f"{file.url}: the orbit {text!r} is no number", r"Mend the pattern: (?P<orbit>\d+)")
+    return int(text)
+
+
+def _wanted(named: Sequence[NamedFile], asked: Sequence[str] | None) -> tuple[str, ...]:
+    there = sorted({n.polarization for n in named})
+    if asked is None:
+        return tuple(there)
+    wanted = tuple(dict.fromkeys(p.upper() for p in asked))
+    for polarization in wanted:
+        if polarization not in there:
+            raise InputError(
+                f"polarizations: {polarization} is not there; there are {', '.join(there)}",
+                f"Take {polarization} out of `polarizations`, or add its files to `path`.",
+            )
+    return wanted
+
+
+def _scenes(
+    named: Sequence[NamedFile], wanted: Sequence[str], headers: Mapping[str, RasterHeader], values: PixelValues
+) -> tuple[list[Scene], list[Dropped]]:
+    acquisitions: dict[tuple[object, ...], list[NamedFile]] = {}
+    for item in named:
+        acquisitions.setdefault(item.acquisition, []).append(item)
+    scenes, dropped = [], []
+    for members in acquisitions.values():
+        for tile in _tiles(members, wanted, headers):
+            lacking = [p for p in wanted if p not in tile]
+            if lacking:
+                reason = f"the scene lacks {', '.join(lacking)}"
+                dropped += [Dropped(path=n.file.url, reason=reason) for n in tile.values()]
+            else:
+                scenes.append(_scene(tile, wanted, headers, values))
+    if not scenes:
+        raise InputError(
+            f"polarizations: no scene has all of {', '.join(wanted)}", "Ask for the polarizations of one kind of scene."
+        )
+    return scenes, dropped
+
+
+def _tiles(
+    members: Sequence[NamedFile], wanted: Sequence[str], headers: Mapping[str, RasterHeader]
+) -> list[dict[str, NamedFile]]:
+    """Files of one acquisition by grid, then polarization."""
+    tiles: dict[Grid, dict[str, NamedFile]] = {}
+    for item in members:
+        tile = tiles.setdefault(headers[item.file.url].grid, {})
+        twin = tile.setdefault(item.polarization, item)
+        if twin is not item:
+            raise InputError(
+                f"{twin.file.url} and {item.file.url} are both {item.polarization} of {item.time:%Y-%m-%dT%H:%M:%SZ}",
+                "Take one out of `path`, or tell them apart by the pattern's group `scene` or `platform`.",
+            )
+    one_each = len(members) == len(wanted) == len({n.polarization for n in members})
+    if one_each and len(tiles) > 1:
+        same_grid([headers[n.file.url] for n in members], what="the polarizations of one scene")
+    return list(tiles.values())
+
+
+def _scene(
+    tile: Mapping[str, NamedFile], wanted: Sequence[str], headers: Mapping[str, RasterHeader], values: PixelValues
+) -> Scene:
+    first = tile[wanted[0]]
+    grid = headers[first.file.url].grid
+    orbit = first.relative_orbit if first.absolute_orbit is None else first.absolute_orbit
+    parts = (
+        f"{first.time:%Y%m%dT%H%M%SZ}",
+        first.platform,
+        orbit,
+        first.scene,
+        f"{grid.left:.10g}",
+        f"{grid.top:.10g}",
+    )
+    return Scene(
+        id="_".join(str(p) for p in parts if p is not None),
+        release="",
+        time=first.time,
+        grid=grid,
+        rasters={p: _raster(headers[tile[p].file.url], values) for p in wanted},
+        radiometry=values.radiometry,
+        platform=first.platform,
+        absolute_orbit=first.absolute_orbit,
+        relative_orbit=first.relative_orbit,
+    )
+
+
+def _raster(header: RasterHeader, values: PixelValues) -> Raster:
+    if header.bands != 1:
+        raise InputError(
+            f"{header.url} has {header.bands} bands",
+            "Give one band per file: gdal_translate -b 1 IN OUT, and name them apart.",
+        )
+    return Raster(
+        url=header.url,
+        scale=values.scale,
+        calibration_db=values.calibration_db,
+        nodata=header.nodata if values.nodata is None else values.nodata,
+    )
+
+
+def read_sample(header: RasterHeader, values: PixelValues, *, s3: S3Options) -> np.ndarray:
+    """Values with data of one small block, dims (n,), float64: the middle of the file, or a quarter that has some."""
+    from rasterio.windows import Window
+
+    raster, grid = _raster(header, values), header.grid
+    height, width = min(SAMPLE, grid.height), min(SAMPLE, grid.width)
+    sample = np.empty(0)
+    with open_raster(header.url, s3=s3) as dataset:
+        for down, right in ((2, 2), (1, 1), (1, 3), (3, 1), (3, 3)):
+            window = Window((grid.width - width) * right // 4, (grid.height - height) * down // 4, width, height)
+            block = dataset.read(1, window=window).astype("float64").ravel()
+            keep = np.isfinite(block)
+            if raster.nodata is not None:
+                keep &= block != float(np.asarray(raster.nodata, dtype=header.dtype))
+            sample = block[keep]
+            if sample.size:
+                break
+    return sample
+
+
+def check_scale(sample: np.ndarray, values: PixelValues, *, url: str) -> None:
+    """Refuse dB values that are declared as power or amplitude, and the reverse.
+
+    Parameters
+    ----------
+    sample : dims (n,), values with data of the file `url`; none proves nothing
+
+    Raises
+    ------
+    InputError
+        If more than a tenth of power or amplitude values lie below -1, or no dB value is negative after calibration.
+    """
+    if not sample.size:
+        return
+    below = float(np.mean(sample < -1))
+    if values.scale == Scale.DB:
+        if float(sample.min()) + values.calibration_db >= 0:
+            raise InputError(
+                f"scale: {url} is declared as dB, yet none of its values is negative (least {sample.min():g})",
+                "Say scale: power or scale: amplitude, or mend calibration_db.",
+            )
+    elif below > IMPOSSIBLE:
+        low = np.unique(sample[sample < -1])
+        if low.size == 1:
+            raise InputError(
+                f"nodata: {below:.0%} of the values of {url} are {low[0]:g}, and the file declares no such no-data value",
+                f"Say nodata: {low[0]:g}",
+            )
+        raise InputError(
+            f"scale: {url} is declared as {values.scale}, yet {below:.0%} of its values are negative (least {low[0]:g})",
+            "They look like dB: say scale: db.",
+        )

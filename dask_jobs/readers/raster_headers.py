@@ -1,0 +1,217 @@
+"""What a GeoTIFF's header says, checked before any pixel is read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dask_jobs.readers.files import SourceFile
+from infra.errors import CredentialsError, InputError, SarbatchError, TransientError
+from infra.grid import Grid
+
+if TYPE_CHECKING:
+    from infra.storage import S3Options
+
+THREADS = 16  # headers wait for storage, not for a processor
+ROTATION = 1e-9  # of a pixel: shear that is rounding, not rotation
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterHeader:
+    """Header of one GeoTIFF.
+
+    Attributes
+    ----------
+    url : absolute path or s3:// URL
+    size : bytes of the file
+    grid : north-up pixel grid
+    bands : number of bands
+    dtype : of the pixels, "float32"
+    nodata : declared value that means no data, None where none (or NaN, which always means it) is declared
+    tags : metadata of the file
+    """
+
+    url: str
+    size: int
+    grid: Grid
+    bands: int
+    dtype: str
+    nodata: float | None
+    tags: Mapping[str, str]
+
+
+def read_header(url: str, *, s3: S3Options, size: int | None = None) -> RasterHeader:
+    """Header of a GeoTIFF; `size` (bytes) is asked of storage where not given.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no GeoTIFF, truncated, without CRS, rotated or south-up, or its values are complex or scaled.
+    CredentialsError, TransientError
+        If storage refuses or does not answer.
+    """
+    known = SourceFile(url, _size(url, s3=s3) if size is None else size)
+    return read_headers([known], s3=s3)[url]
+
+
+def read_headers(files: Iterable[SourceFile], *, s3: S3Options) -> dict[str, RasterHeader]:
+    """Headers of many GeoTIFFs by URL, read in threads; raises as `read_header` does, for the first wrong one."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    files = list(files)
+    # Filters of warnings belong to the process: set here, not in the threads. The check itself is in `_grid`.
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS, thread_name_prefix="headers") as pool:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return {header.url: header for header in pool.map(lambda f: _read(f, s3=s3), files)}
+
+
+@contextmanager
+def open_raster(url: str, *, s3: S3Options) -> Iterator[Any]:
+    """Dataset of a GeoTIFF, closed at the end; GDAL's errors become ours."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    from infra.storage import gdal_environment, gdal_path
+
+    try:
+        with rasterio.Env(**gdal_environment(s3)), rasterio.open(gdal_path(url), driver="GTiff") as dataset:
+            yield dataset
+    except RasterioError as error:
+        raise _translated(url, error) from error
+
+
+def _read(file: SourceFile, *, s3: S3Options) -> RasterHeader:
+    if file.size == 0:
+        raise _truncated(file.url, "it is empty")
+    with open_raster(file.url, s3=s3) as dataset:
+        grid = _grid(file.url, dataset)
+        _check_values(file.url, dataset)
+        _check_complete(file, dataset)
+        nodata = dataset.nodata
+        return RasterHeader(
+            url=file.url,
+            size=file.size,
+            grid=grid,
+            bands=dataset.count,
+            dtype=dataset.dtypes[0],
+            nodata=float(nodata) if nodata is not None and np.isfinite(nodata) else None,
+            tags=dict(dataset.tags()),
+        )
+
+
+def _grid(url: str, dataset: Any) -> Grid:
+    if dataset.crs is None:
+        raise InputError(f"{url} has no CRS", "Write one into the file: gdal_edit.py -a_srs EPSG:… FILE")
+    t = dataset.transform
+    if t.is_identity:
+        raise InputError(f"{url} has no georeference (the transform is the identity)", "Geocode the file first.")
+    if abs(t.b) > ROTATION * abs(t.a) or abs(t.d) > ROTATION * abs(t.e):
+        raise InputError(
+            f"{url} is a rotated grid: geotransform {tuple(t.to_gdal())}",
+            "Reproject it to a north-up grid: gdalwarp IN OUT",
+        )
+    if t.a <= 0 or t.e >= 0:
+        raise InputError(
+            f"{url} is not north-up: pixels of {t.a:g} (east) and {-t.e:g} (south)",
+            "Turn it: gdalwarp IN OUT writes north-up.",
+        )
+    authority = dataset.crs.to_authority()
+    crs = ":".join(authority) if authority else dataset.crs.to_wkt()
+    return Grid(crs=crs, left=t.c, top=t.f, dx=t.a, dy=-t.e, height=dataset.height, width=dataset.width)
+
+
+def _check_values(url: str, dataset: Any) -> None:
+    for dtype in dataset.dtypes:
+        if dtype.startswith("complex"):
+            raise InputError(
+                f"{url} holds {dtype} values", "Give detected images (power, amplitude or dB), not complex ones."
+            )
+    if any(scale != 1 for scale in dataset.scales) or any(offset != 0 for offset in dataset.offsets):
+        raise InputError(
+            f"{url} declares that its values are to be scaled by {dataset.scales[0]:g} and shifted by {dataset.offsets[0]:g}",
+            "Write the values themselves: gdal_translate -unscale -ot Float32 IN OUT",
+        )
+
+
+def _check_complete(file: SourceFile, dataset: Any) -> None:
+    """Every block of every band must end inside the file: a cut download opens without an error."""
+    for band, (height, width) in zip(dataset.indexes, dataset.block_shapes, strict=True):
+        for y in range(-(-dataset.height // height)):
+            for x in range(-(-dataset.width // width)):
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                size = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
+                end = int(offset) + int(size or 0) if offset else 0  # absent: a sparse block, no data
+                if end > file.size:
+                    raise _truncated(file.url, f"pixels should reach to byte {end}, the file ends at {file.size}")
+        if dataset.interleaving is not None and dataset.interleaving.value == "PIXEL":
+            return  # all bands lie in the same blocks
+
+
+def _truncated(url: str, why: str) -> InputError:
+    return InputError(f"{url} is truncated: {why}", "Download or copy the file again.")
+
+
+def _size(url: str, *, s3: S3Options) -> int:
+    from infra.storage import Location
+
+    if not url.startswith("s3://"):
+        if not Path(url).is_file():
+            raise _missing(url)
+        return Path(url).stat().st_size
+    folder, _, name = url.rpartition("/")
+    entry = Location.parse(folder, s3=s3).stat(name)
+    if entry is None:
+        raise _missing(url)
+    return entry.size
+
+
+def _missing(url: str) -> InputError:
+    return InputError(f"{url} is not there", "Restore the file, or mend `path` in the job.")
+
+
+def _translated(url: str, error: Exception) -> SarbatchError:
+    """GDAL's error by what the user does about it; GDAL gives words only, never a code."""
+    words = f"{error} {error.__cause__ or ''}"
+    if "No such file" in words or "404" in words or "does not exist" in words:
+        return _missing(url)
+    if url.startswith("s3://") and any(w in words for w in ("403", "AccessDenied", "InvalidCredentials", "AWS_SECRET")):
+        return CredentialsError(
+            f"{url} may not be read: {error}", "Check the AWS_* environment or profile, and their rights."
+        )
+    if url.startswith("s3://") and any(
+        w in words for w in ("response_code", "HTTP", "CURL", "timed out", "resolve host")
+    ):
+        return TransientError(
+            f"{url} could not be read: {error}", "Check the network and the endpoint; it is tried again."
+        )
+    return InputError(
+        f"{url} cannot be read as a GeoTIFF: {words.strip()}", "Download the file again, or take it out of `path`."
+    )
+
+
+def same_grid(headers: Sequence[RasterHeader], *, what: str) -> Grid:
+    """Grid that all headers share.
+
+    Raises
+    ------
+    InputError
+        If two differ in CRS, spacing, origin or size, naming both files.
+    """
+    first = headers[0]
+    for other in headers[1:]:
+        difference = first.grid.lattice_difference(other.grid)
+        if difference is None and first.grid.window_of(other.grid) != first.grid.full:
+            difference = f"bounds {other.grid.bounds} instead of {first.grid.bounds}"
+        if difference:
+            raise InputError(
+                f"{what} lie on different grids: {other.url} against {first.url}: {difference}",
+                "Take one of them out of `path`, or bring both to one grid.",
+            )
+    return first.grid
