@@ -1,0 +1,181 @@
+"""Exact medians of pixels that nobody holds all at once: a radix selection in two looks.
+
+Floats sort as their bits do, if negative ones are turned round. The first look counts the upper 16 bits of every value:
+that says which bucket holds the middle value. The second look counts the lower 16 bits of the values in that bucket
+alone. Blocks of pixels are looked at apart, only their counts are added up, and sums of integers know no order.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+RADIX = 1 << 16
+SIGN = np.uint32(1 << 31)
+LOW_BITS = np.uint32(RADIX - 1)
+ROWS_AT_ONCE = 128  # dense rows of 65536 int64 in memory while counts are added up: 64 MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Sparse histograms: in row `r` the value `keys[i]` was seen `counts[i]` times, for starts[r] <= i < starts[r + 1].
+
+    Attributes
+    ----------
+    starts : dims (row + 1,), int64
+    keys : dims (entry,), uint16, ascending within a row
+    counts : dims (entry,), int64
+    """
+
+    starts: np.ndarray
+    keys: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray]) -> Counts:
+        """Histogram of each row's values, unsigned integers below 65536."""
+        keys, counts, starts = [np.zeros(0, dtype=np.uint16)], [np.zeros(0, dtype=np.int64)], [0]
+        for row in rows:
+            dense = np.bincount(row) if row.size else np.zeros(0, dtype=np.int64)
+            seen = np.flatnonzero(dense)
+            keys.append(seen.astype(np.uint16))
+            counts.append(dense[seen].astype(np.int64))
+            starts.append(starts[-1] + seen.size)
+        return cls(starts=np.asarray(starts), keys=np.concatenate(keys), counts=np.concatenate(counts))
+
+    def add_to(self, dense: np.ndarray, *, first: int) -> None:
+        """Add rows first, first + 1, ... to `dense`, dims (row, 65536), int64."""
+        for row in range(dense.shape[0]):
+            part = slice(self.starts[first + row], self.starts[first + row + 1])
+            dense[row, self.keys[part]] += self.counts[part]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Fields by name, to be packed beside others; `Counts(**arrays)` restores them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def to_bytes(self) -> bytes:
+        """NumPy's `.npz`; `from_bytes` restores it."""
+        return pack(self.arrays())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Counts:
+        """Histograms from what `to_bytes` gave."""
+        return cls(**unpack(data))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Middles:
+    """Where the two middle values of each row stand (twice the same for an odd number of values).
+
+    Attributes
+    ----------
+    bucket : dims (2, row), int32, upper 16 bits of the lower and the upper middle value; -1 where the row has no value
+    rank : dims (2, row), int64, 0-based rank within that bucket
+    """
+
+    bucket: np.ndarray
+    rank: np.ndarray
+
+
+Blocks = Callable[[], Iterator[Counts]]
+"""Counts of every block, from the start again at each call: they are read a few rows at a time, never all at once."""
+
+
+def upper_counts(rows: Iterable[np.ndarray]) -> Counts:
+    """Histograms of the upper 16 bits of each row's values (float32, finite)."""
+    return Counts.of([_ordered(values) >> np.uint32(16) for values in rows])
+
+
+def middles(count: np.ndarray, *, blocks: Blocks) -> Middles:
+    """Buckets that hold the middle values.
+
+    Parameters
+    ----------
+    count : dims (row,), int64, values of each row over all blocks
+    blocks : `upper_counts` of each block
+    """
+    wanted = np.stack([(count - 1) // 2, count // 2])
+    bucket, rank = np.full(wanted.shape, -1, dtype=np.int32), np.zeros(wanted.shape, dtype=np.int64)
+    for first, dense in _dense(blocks, rows=count.size):
+        some = first + np.flatnonzero(count[first : first + len(dense)])
+        for row in some:
+            for k in range(2):
+                bucket[k, row], rank[k, row] = _find(dense[row - first], wanted[k, row])
+    return Middles(bucket=bucket, rank=rank)
+
+
+def lower_counts(rows: Iterable[np.ndarray], *, found: Middles) -> Counts:
+    """Histograms of the lower 16 bits of the values in the middle buckets: rows 2r and 2r + 1 for row r.
+
+    Row 2r + 1 is empty where both middle values of row r lie in one bucket.
+    """
+    result = []
+    for values, (low, high) in zip(rows, found.bucket.T, strict=True):
+        keys = _ordered(values)
+        upper = keys >> np.uint32(16)
+        result.append(keys[upper == low] & LOW_BITS)
+        result.append(keys[upper == high] & LOW_BITS if high != low else keys[:0])
+    return Counts.of(result)
+
+
+def medians(found: Middles, *, blocks: Blocks) -> np.ndarray:
+    """Median of each row, dims (row,), float64: the mean of the two middle values, as `np.median`; NaN without values.
+
+    Parameters
+    ----------
+    blocks : `lower_counts` of each block
+    """
+    rows = found.bucket.shape[1]
+    lower = np.zeros((2, rows), dtype=np.uint32)
+    for first, dense in _dense(blocks, rows=2 * rows):
+        for i in range(len(dense)):
+            row, second = divmod(first + i, 2)
+            same = found.bucket[0, row] == found.bucket[1, row]
+            # the even row serves both middle values where they share a bucket
+            for k in ((0, 1) if same else (0,)) if second == 0 else (() if same else (1,)):
+                lower[k, row], _ = _find(dense[i], found.rank[k, row])
+    upper = np.maximum(found.bucket, 0).astype(np.uint32) << np.uint32(16)
+    values = _unordered(upper | lower).astype(np.float64)
+    return np.where(found.bucket[0] >= 0, (values[0] + values[1]) / 2, np.nan)
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as NumPy's `.npz`, compressed."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type] # the stub takes an array for the flag `allow_pickle`
+    return packed.getvalue()
+
+
+def unpack(data: bytes) -> dict[str, np.ndarray]:
+    """Arrays by name from what `pack` gave."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as packed:
+        return dict(packed)
+
+
+def _dense(blocks: Blocks, *, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+    """First row and summed histograms of a few rows at a time, dims (row, 65536), int64."""
+    for first in range(0, rows, ROWS_AT_ONCE):
+        dense = np.zeros((min(ROWS_AT_ONCE, rows - first), RADIX), dtype=np.int64)
+        for block in blocks():
+            block.add_to(dense, first=first)
+        yield first, dense
+
+
+def _find(histogram: np.ndarray, rank: int) -> tuple[int, int]:
+    """Key that holds the value of that rank, and the rank among the values of the key."""
+    cumulative = np.cumsum(histogram)
+    key = min(int(np.searchsorted(cumulative, rank, side="right")), RADIX - 1)
+    return key, int(rank - cumulative[key] + histogram[key])
+
+
+def _ordered(values: np.ndarray) -> np.ndarray:
+    """Bits of float32 values, uint32, that sort as the values do."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    return np.where(bits & SIGN, ~bits, bits | SIGN)
+
+
+def _unordered(keys: np.ndarray) -> np.ndarray:
+    return np.where(keys & SIGN, keys & ~SIGN, ~keys).astype(np.uint32).view(np.float32)
