@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from infra.grid import Grid, Window
+if TYPE_CHECKING:
+    from infra.grid import Grid, Window
 
 CLEARED = 6  # index of the first date on which the clearing is bare
 
