@@ -284,15 +284,28 @@ def _write_layer(truth: Truth, *, burst: str, date: int, layer: str, compress: b
         "blockysize": TILE,
         "compress": "deflate" if compress else "none",
     }
-    tags = {"SIMULATED": SIMULATED, "LOOKS": truth.looks, "SEED": truth.seed, "BURST_ID": burst}
     with rasterio.open(part, "w", **profile) as file:
-        file.update_tags(**tags)
+        file.update_tags(**_tags(truth, burst=burst, date=date))
         for window in _tiles(grid):
             pixels = _mask(truth, burst=burst, window=window)
             if not mask:
                 pixels = _speckled(truth, burst=burst, date=date, polarization=layer, window=window)
             file.write(pixels, 1, window=rasterio.windows.Window(window.col, window.row, window.width, window.height))
     part.replace(target)
+
+
+def _tags(truth: Truth, *, burst: str, date: int) -> dict[str, str]:
+    """Tags of OPERA's names, and what tells these files from OPERA's."""
+    return {
+        "SIMULATED": SIMULATED,
+        "LOOKS": f"{truth.looks:g}",
+        "SEED": str(truth.seed),
+        "BURST_ID": burst,
+        "TRACK_NUMBER": str(TRACK),
+        "ABSOLUTE_ORBIT_NUMBER": str(72 + TRACK * (date + 1)),  # of track 175, as for Sentinel-1A: (n - 73) mod 175 + 1
+        "ORBIT_PASS_DIRECTION": "DESCENDING",
+        "LOOK_DIRECTION": "RIGHT",
+    }
 
 
 def _tiles(grid: Grid) -> Iterator[Window]:

@@ -11,8 +11,10 @@ import pytest
 import rasterio
 
 from dask_jobs.landscape import CLEARED, MASK_VALUE, Cover
+from dask_jobs.readers import opera
 from dask_jobs.simulate import OUTSIDE, Truth, simulate_rtc, simulate_scene_stack
 from infra.errors import InputError
+from infra.storage import S3Options
 
 LOOKS = 4.4
 
@@ -142,10 +144,25 @@ def test_files_look_like_operas_and_say_that_they_are_simulated(truth: Truth) ->
         assert file.compression.name == "deflate"
         assert file.res == (30, 30)
         assert file.crs.to_epsg() == 32631
-        assert file.tags()["SIMULATED"].startswith("yes")
+        tags = file.tags()
+    assert tags["SIMULATED"].startswith("yes")
+    assert (int(tags["ABSOLUTE_ORBIT_NUMBER"]) - 73) % 175 + 1 == int(tags["TRACK_NUMBER"]) == 175
     assert "SIMULATED" in (truth.folder / "README.txt").read_text()
     assert len(list(truth.folder.glob("*.tif"))) == 9 * 2 * 3
     assert not list(truth.folder.glob("*.part"))
+
+
+def test_the_reader_of_opera_takes_them_all(truth: Truth) -> None:
+    found = opera.find(str(truth.folder), s3=S3Options())
+    assert found.dropped == ()
+    assert len(found.scenes) == 9 * 2
+    for scene in found.scenes:
+        burst = scene.id.split("_")[0]
+        assert scene.grid == truth.bursts[burst]
+        assert scene.time in {truth.sensing(burst, date=d) for d in range(9)}
+        assert set(scene.rasters) == {"VV", "VH"}
+        assert scene.mask is not None
+        assert (scene.relative_orbit, scene.pass_direction, scene.look_direction) == (175, "descending", "right")
 
 
 def test_the_truth_on_disk_is_the_truth_returned(truth: Truth) -> None:
