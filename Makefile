@@ -45,7 +45,7 @@ clean: ## remove the environment, the demo and every cache
 # A Python that is too old, or without venv, is told before anything is made. An environment whose Python is gone is made anew.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "sarbatch needs Python >= 3.11, and $(PYTHON) is not: try 'make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)'" >&2; exit 1; }
+	  { echo "sarbatch needs Python >= 3.11, and $(PYTHON) is older or not there: try 'make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)'" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) has no venv with pip: install it (Debian, Ubuntu: the package python3-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
