@@ -90,12 +90,18 @@ def check_mask_layers(scenes: Sequence[Scene], hide: frozenset[str]) -> None:
 def read_mask(scene: Scene, *, target: Grid, window: Window, hide: frozenset[str], s3: S3Options) -> np.ndarray:
     """Whether each pixel is hidden, dims (window.height, window.width), bool; what the product calls invalid always is.
 
-    False outside the mask's file, and everywhere where the scene has none (`check_mask_layers` refuses that earlier).
+    False outside the mask's file, and everywhere where the scene has none and nothing is to be hidden.
+
+    Raises
+    ------
+    InputError
+        If the scene has no layer of what is to be hidden.
     """
+    check_mask_layers([scene], hide)
     hidden = np.zeros((window.height, window.width), dtype=bool)
     if scene.mask is None:
         return hidden
-    codes = [INVALID, *(code for layer in hide for code in CODES.get(layer, ()))]
+    codes = [INVALID, *(code for layer in hide for code in CODES[layer])]
     for values, _, slices in _read(scene.mask, grid=scene.grid, target=target, window=window, s3=s3):
         hidden[slices] = np.isin(values, codes)
     return hidden

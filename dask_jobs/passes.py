@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from typing import Literal
 
 from dask_jobs.scenes import Dropped, Found, Pass, Scene
@@ -16,6 +17,7 @@ from infra.region import Region, geographic_bounds
 
 Orbits = Literal["single", "separate", "mixed"]
 Extent = Literal["union", "intersection", "area"]
+REVOLUTION = timedelta(hours=2)  # more than one of any SAR satellite
 PASS_LENGTH = timedelta(minutes=30)  # a pass is under half a revolution of about 100 minutes
 
 
@@ -23,12 +25,12 @@ def group_passes(scenes: Iterable[Scene]) -> tuple[Pass, ...]:
     """Passes in time order, the scenes of each ordered by id.
 
     Scenes belong together when platform and absolute orbit (or, where one of them names no absolute orbit, the relative
-    orbit) are the same, pass and look direction do not contradict, and they begin within 30 minutes of the pass's first
-    scene. Two scenes on exactly the same grid never do: a pass sees a piece of ground once.
+    orbit and 30 minutes from the pass's first scene) are the same, and pass and look direction do not contradict. Two scenes on exactly the same grid never do: a pass sees a piece of ground once.
     """
     groups: list[list[Scene]] = []
     for scene in sorted(scenes, key=lambda s: (s.time, s.id)):
-        home = next((g for g in reversed(groups) if _belongs(scene, g)), None)
+        recent = takewhile(lambda g: scene.time - g[0].time <= REVOLUTION, reversed(groups))  # noqa: B023 -- used at once
+        home = next((g for g in recent if _belongs(scene, g)), None)
         if home is None:
             groups.append([scene])
         else:
@@ -215,25 +217,27 @@ def stack_grid(scenes: Sequence[Scene], *, extent: Extent, region: Region | None
             raise InputError("extent: area needs an area, and the job has none", "Add `area`, or say extent: union.")
         canvas = _canvas(scenes[0].grid, region)
         return canvas.crop(region.window(canvas))
-    if extent == "union":
-        grid = union(list(dict.fromkeys(s.grid for s in scenes)))
-    else:
-        passes = [union([s.grid for s in p.scenes]) for p in group_passes(scenes)]
-        grid = intersection(passes)
-        if not grid.pixels:
-            alone = (
-                next(g for g in passes if not intersection([passes[0], g]).pixels) if _disjoint(passes) else passes[-1]
-            )
-            raise InputError(
-                f"extent: no pixel is common to all passes; one covers {_degrees(geographic_bounds(passes[0]))}, "
-                f"another {_degrees(geographic_bounds(alone))}",
-                "Say extent: union, or take scenes of one frame.",
-            )
+    grid = _common(group_passes(scenes)) if extent == "intersection" else union(_distinct(scenes))
     return grid.crop(region.window(grid)) if region else grid
 
 
-def _disjoint(grids: Sequence[Grid]) -> bool:
-    return any(not intersection([grids[0], g]).pixels for g in grids)
+def _common(passes: Sequence[Pass]) -> Grid:
+    grid = union(_distinct(passes[0].scenes))
+    for later in passes[1:]:
+        own = union(_distinct(later.scenes))
+        common = intersection([grid, own])
+        if not common.pixels:
+            raise InputError(
+                f"extent: no pixel is common to all passes: that of {later.time:%Y-%m-%d} covers "
+                f"{_degrees(geographic_bounds(own))}, those before have {_degrees(geographic_bounds(grid))} in common",
+                "Say extent: union, or take scenes of one frame.",
+            )
+        grid = common
+    return grid
+
+
+def _distinct(scenes: Iterable[Scene]) -> list[Grid]:
+    return list(dict.fromkeys(s.grid for s in scenes))
 
 
 def _canvas(grid: Grid, region: Region) -> Grid:
@@ -259,6 +263,8 @@ def _instant(day: date | None) -> datetime | None:
 
 
 def _touches(region: Region, grid: Grid) -> bool:
+    if not all(math.isfinite(edge) for edge in region.projected(grid.crs).bounds):
+        return False  # on the other side of the Earth, where the scene's projection ends
     try:
         region.window(grid)
     except InputError:

@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dask_jobs.readers.files import Paths, SourceFile, list_files, with_fingerprints
+from dask_jobs.readers.file_names import FileNames, NamedFile, read_names
+from dask_jobs.readers.files import Paths, list_files, with_fingerprints
 from dask_jobs.readers.raster_headers import RasterHeader, open_raster, read_headers, same_grid
 from dask_jobs.scenes import Dropped, Found, Radiometry, Raster, Scale, Scene
-from infra.errors import InputError, JobError
+from infra.errors import InputError
 
 if TYPE_CHECKING:
     from infra.grid import Grid
     from infra.storage import S3Options
 
-POLARIZATIONS = ("HH", "HV", "VH", "VV")
-GROUPS = ("date", "polarization", "platform", "orbit", "absolute_orbit", "scene")
 SAMPLE = 256  # pixels on a side of the block that the scale is judged by
 IMPOSSIBLE = 0.1  # share of values below -1: no linear power, noise-corrected or not, has so many
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileNames:
-    """What file names mean.
-
-    Attributes
-    ----------
-    pattern : regular expression, searched in the name (without folders), with the group `date` and, optionally,
-        `polarization`, `platform`, `orbit` (relative orbit), `absolute_orbit` and `scene` (tile or frame)
-    date_format : of the group `date`, as for strptime; UTC
-
-    Raises
-    ------
-    JobError
-        If the pattern is no regular expression, lacks `date` or has a group of another name.
-    """
-
-    pattern: str
-    date_format: str = "%Y%m%d"
-
-    def __post_init__(self) -> None:
-        try:
-            groups = re.compile(self.pattern).groupindex
-        except re.error as error:
-            raise JobError(
-                f"pattern: {self.pattern!r} is no regular expression: {error}",
-                r"For example _(?P<polarization>HH|HV)_(?P<date>\d{8})\.tif$",
-            ) from error
-        if "date" not in groups:
-            raise JobError(
-                f"pattern: {self.pattern!r} has no group `date`", r"Put (?P<date>\d{8}) where the date stands."
-            )
-        unknown = sorted(set(groups) - set(GROUPS))
-        if unknown:
-            raise JobError(f"pattern: no group may be called {unknown[0]!r}", f"Groups are {', '.join(GROUPS)}.")
-
-    @property
-    def names_polarization(self) -> bool:
-        """Whether the pattern has a group `polarization`."""
-        return "polarization" in re.compile(self.pattern).groupindex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,24 +39,6 @@ class PixelValues:
     calibration_db: float = 0.0
     nodata: float | None = None
     radiometry: Radiometry = field(default_factory=Radiometry)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NamedFile:
-    """A file and what its name says."""
-
-    file: SourceFile
-    time: datetime
-    polarization: str
-    platform: str | None = None
-    relative_orbit: int | None = None
-    absolute_orbit: int | None = None
-    scene: str | None = None
-
-    @property
-    def acquisition(self) -> tuple[object, ...]:
-        """The same for the polarizations and tiles of one acquisition."""
-        return self.time, self.platform, self.relative_orbit, self.absolute_orbit, self.scene
 
 
 def find(
@@ -133,7 +71,7 @@ def find(
     """
     values = values or PixelValues()
     files = [f for f in list_files(path, s3=s3) if f.name.lower().endswith((".tif", ".tiff"))]
-    named, dropped = _named(files, names, polarizations)
+    named, dropped = read_names(files, names, polarizations)
     if not named:
         example = f"a file there is {files[0].name}" if files else "there is no .tif file there"
         raise InputError(
@@ -148,59 +86,6 @@ def find(
     scenes, incomplete = _scenes(named, wanted, headers, values)
     identified = with_fingerprints(scenes, s3=s3, cache=cache)
     return Found(scenes=tuple(sorted(identified, key=lambda s: (s.time, s.id))), dropped=(*dropped, *incomplete))
-
-
-def _named(
-    files: Iterable[SourceFile], names: FileNames, polarizations: Sequence[str] | None
-) -> tuple[list[NamedFile], list[Dropped]]:
-    given = [p.upper() for p in polarizations or ()]
-    if not names.names_polarization and len(given) != 1:
-        raise JobError(
-            f"pattern: {names.pattern!r} has no group `polarization`, and `polarizations` is {given or 'not given'}",
-            "Add the group, or say the one polarization of all files: polarizations: [VV]",
-        )
-    pattern, named, dropped = re.compile(names.pattern), [], []
-    for file in files:
-        match = pattern.search(file.name)
-        if match is None:
-            dropped.append(Dropped(path=file.url, reason=f"the name does not match the pattern {names.pattern!r}"))
-            continue
-        says = match.groupdict()
-        polarization = (says.get("polarization") or (given[0] if len(given) == 1 else "")).upper()
-        if polarization in POLARIZATIONS:
-            named.append(_named_file(file, polarization, says, date_format=names.date_format))
-        else:
-            known = ", ".join(POLARIZATIONS)
-            dropped.append(Dropped(path=file.url, reason=f"its polarization {polarization!r} is none of {known}"))
-    return named, dropped
-
-
-def _named_file(file: SourceFile, polarization: str, says: Mapping[str, str | None], *, date_format: str) -> NamedFile:
-    text = says["date"] or ""
-    try:
-        time = datetime.strptime(text, date_format)  # noqa: DTZ007 -- UTC is set below where the format names no zone
-    except ValueError as error:
-        raise InputError(
-            f"{file.url}: the date {text!r} does not have the form {date_format!r}",
-            "Mend `date_format` or the group `date`.",
-        ) from error
-    return NamedFile(
-        file=file,
-        time=time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC),
-        polarization=polarization,
-        platform=says.get("platform"),
-        relative_orbit=_orbit(file, says.get("orbit")),
-        absolute_orbit=_orbit(file, says.get("absolute_orbit")),
-        scene=says.get("scene"),
-    )
-
-
-def _orbit(file: SourceFile, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise InputError(f"{file.url}: the orbit {text!r} is no number", r"Mend the pattern: (?P<orbit>\d+)")
-    return int(text)
 
 
 def _wanted(named: Sequence[NamedFile], asked: Sequence[str] | None) -> tuple[str, ...]:

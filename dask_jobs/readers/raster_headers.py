@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dask_jobs.readers.files import SourceFile
-from infra.errors import CredentialsError, InputError, SarbatchError, TransientError
+from infra.errors import InputError, SarbatchError, TransientError
 from infra.grid import Grid
 
 if TYPE_CHECKING:
     from infra.storage import S3Options
 
+AGAIN = "Download or copy the file again, or take it out of `path`."
 THREADS = 16  # headers wait for storage, not for a processor
 ROTATION = 1e-9  # of a pixel: shear that is rounding, not rotation
 
@@ -80,11 +81,17 @@ def open_raster(url: str, *, s3: S3Options) -> Iterator[Any]:
 
     from infra.storage import gdal_environment, gdal_path
 
-    try:
-        with rasterio.Env(**gdal_environment(s3)), rasterio.open(gdal_path(url), driver="GTiff") as dataset:
-            yield dataset
-    except RasterioError as error:
-        raise _translated(url, error) from error
+    with rasterio.Env(**gdal_environment(s3)):
+        try:
+            dataset = rasterio.open(gdal_path(url), driver="GTiff")
+        except RasterioError as error:
+            _size(url, s3=s3)  # storage knows better than GDAL whether the file is missing, refused or out of reach
+            raise InputError(f"{url} cannot be read as a GeoTIFF: {error}", AGAIN) from error
+        with dataset:
+            try:
+                yield dataset
+            except RasterioError as error:
+                raise _unreadable(url, error) from error
 
 
 def _read(file: SourceFile, *, s3: S3Options) -> RasterHeader:
@@ -155,7 +162,7 @@ def _check_complete(file: SourceFile, dataset: Any) -> None:
 
 
 def _truncated(url: str, why: str) -> InputError:
-    return InputError(f"{url} is truncated: {why}", "Download or copy the file again.")
+    return InputError(f"{url} is truncated: {why}", AGAIN)
 
 
 def _size(url: str, *, s3: S3Options) -> int:
@@ -176,24 +183,10 @@ def _missing(url: str) -> InputError:
     return InputError(f"{url} is not there", "Restore the file, or mend `path` in the job.")
 
 
-def _translated(url: str, error: Exception) -> SarbatchError:
-    """GDAL's error by what the user does about it; GDAL gives words only, never a code."""
-    words = f"{error} {error.__cause__ or ''}"
-    if "No such file" in words or "404" in words or "does not exist" in words:
-        return _missing(url)
-    if url.startswith("s3://") and any(w in words for w in ("403", "AccessDenied", "InvalidCredentials", "AWS_SECRET")):
-        return CredentialsError(
-            f"{url} may not be read: {error}", "Check the AWS_* environment or profile, and their rights."
-        )
-    if url.startswith("s3://") and any(
-        w in words for w in ("response_code", "HTTP", "CURL", "timed out", "resolve host")
-    ):
-        return TransientError(
-            f"{url} could not be read: {error}", "Check the network and the endpoint; it is tried again."
-        )
-    return InputError(
-        f"{url} cannot be read as a GeoTIFF: {words.strip()}", "Download the file again, or take it out of `path`."
-    )
+def _unreadable(url: str, error: Exception) -> SarbatchError:
+    """A block that does not come: damage on disk, but on S3, where the header was read, most likely the network."""
+    said = f"{url} cannot be read: {error} {error.__cause__ or ''}".strip()
+    return TransientError(said, "It is tried again.") if url.startswith("s3://") else InputError(said, AGAIN)
 
 
 def same_grid(headers: Sequence[RasterHeader], *, what: str) -> Grid:
