@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,7 +59,7 @@ class MosaicReader:
         return mosaic(pass_, polarization, target=self.target, window=window, hide=self.hide, s3=self.s3)
 
 
-class Written(NamedTuple):
+class BatchResult(NamedTuple):
     """What a task sends back: a pickled change set, bytes of pixels written, and pixels by time step."""
 
     changes: bytes
@@ -106,12 +107,12 @@ def append_passes(
     total, before = max(1, sum(sizes)), 0
     for block in blocks_of(sizes, block_bytes=block_bytes):
         writing = _Block(store, layout, group, passes, range(start + block.start, start + block.stop))
-        done = Written(b"", 0, Counter(), Counter())
+        done = BatchResult(b"", 0, Counter(), Counter())
         session, room = writing.open()
         work = [piece for step in block for piece in pieces[step]]
-        tasks = _write(work, passes, read=read, client=client, room=room, group=group)
-        with closing(tasks):
-            for written in tasks:
+        task = partial(write_batch, store=store, room=room, group=group, read=read)
+        with closing(_results(task, work, passes, client=client)) as results:
+            for written in results:
                 done = writing.merge(session, written, done=done)
                 checkpoint("writing", (before + done.size) / total)
         before += done.size
@@ -121,20 +122,24 @@ def append_passes(
         checkpoint("committed", before / total)
 
 
-def write_batch(pieces: Sequence[Piece], passes: Mapping[int, Pass], *, room: bytes, group: str, read: Read) -> Written:
+def write_batch(
+    pieces: Sequence[Piece], passes: Mapping[int, Pass], *, store: Location, room: bytes, group: str, read: Read
+) -> BatchResult:
     """On a worker: read and write pieces one after the other; `passes` holds those of their steps."""
     import zarr
 
     fork = pickle.loads(room)  # noqa: S301 -- the driver made it
-    arrays = zarr.open_group(fork.store, path=group, mode="r+")
+    with icechunk_errors(store):
+        arrays = zarr.open_group(fork.store, path=group, mode="r+")
     masked: Counter[int] = Counter()
     covered: Counter[int] = Counter()
     for piece in pieces:
         values, hidden, seen = read(passes[piece.step], piece.polarization, piece.window)
-        array_of(arrays, piece.polarization)[(piece.step, *piece.window.slices)] = values
+        with icechunk_errors(store):
+            array_of(arrays, piece.polarization)[(piece.step, *piece.window.slices)] = values
         masked[piece.step] += hidden
         covered[piece.step] += seen
-    return Written(pickle.dumps(fork), sum(piece.size for piece in pieces), masked, covered)
+    return BatchResult(pickle.dumps(fork), sum(piece.size for piece in pieces), masked, covered)
 
 
 @dataclass(frozen=True)
@@ -168,13 +173,13 @@ class _Block:
             session.merge(fork)
         return session, room
 
-    def merge(self, session: icechunk.Session, written: Written, *, done: Written) -> Written:
+    def merge(self, session: icechunk.Session, written: BatchResult, *, done: BatchResult) -> BatchResult:
         """Take over a task's changes; the block's sums."""
         with icechunk_errors(self.store):
             session.merge(pickle.loads(written.changes))  # noqa: S301 -- our own worker made it
-        return Written(b"", done.size + written.size, done.masked + written.masked, done.covered + written.covered)
+        return BatchResult(b"", done.size + written.size, done.masked + written.masked, done.covered + written.covered)
 
-    def complete(self, session: icechunk.Session, done: Written) -> None:
+    def complete(self, session: icechunk.Session, done: BatchResult) -> None:
         """Write coordinates and ledger beside the pixels."""
         import zarr
 
@@ -197,20 +202,17 @@ class _Block:
             session.commit(f"{self.group or 'stack'}: {days}", metadata={"group": self.group, "steps": self.steps.stop})
 
 
-def _write(
-    pieces: Sequence[Piece], passes: Sequence[Pass], *, read: Read, client: Client, room: bytes, group: str
-) -> Generator[Written]:
+def _results(
+    task: Callable[..., BatchResult], pieces: Sequence[Piece], passes: Sequence[Pass], *, client: Client
+) -> Generator[BatchResult]:
     """Results of the tasks, as they end; what is still queued is cancelled where nobody wants it any more."""
     from distributed import as_completed
 
     batches = batches_of(pieces)
     futures = client.map(
-        write_batch,
+        task,
         batches,
         [{piece.step: passes[piece.step] for piece in batch} for batch in batches],
-        room=room,
-        group=group,
-        read=read,
         pure=False,
     )
     try:

@@ -32,15 +32,15 @@ MAIN = "main"
 REFS_PER_MANIFEST = 10_000  # chunk references; an append rewrites the last manifest of an array, never all of them
 
 
-def read_ledger(store: Location, *, group: str = "") -> Ledger | None:
-    """What the newest commit holds, without reading pixels; None where there is no such store or group."""
+def read_ledger(store: Location, *, tag: str | None = None, group: str = "") -> Ledger | None:
+    """What a tag or the newest commit holds, without reading pixels; None where there is no such store or group."""
     import zarr
 
     repository = open_repository(store)
     if repository is None:
         return None
+    session = _session(store, repository, tag=tag)
     with icechunk_errors(store):
-        session = repository.readonly_session(MAIN)
         try:
             text = zarr.open_group(session.store, path=group, mode="r").attrs.get(ATTRIBUTE)
         except FileNotFoundError:
@@ -91,9 +91,12 @@ def groups(store: Location, *, tag: str | None = None) -> tuple[str, ...]:
     repository = open_repository(store)
     if repository is None:
         return ()
-    session = readonly_session(store, tag=tag)
+    session = _session(store, repository, tag=tag)
     with icechunk_errors(store):
-        root = zarr.open_group(session.store, mode="r")
+        try:
+            root = zarr.open_group(session.store, mode="r")
+        except FileNotFoundError:
+            return ()
         found = [name for name, member in root.groups() if ATTRIBUTE in member.attrs]
         return tuple(sorted([""] * (ATTRIBUTE in root.attrs) + found))
 
@@ -190,6 +193,10 @@ def readonly_session(store: Location, *, tag: str | None = None) -> icechunk.Ses
     repository = open_repository(store)
     if repository is None:
         raise InputError(f"{store.url} holds no stack", "Make it first, or name another.")
+    return _session(store, repository, tag=tag)
+
+
+def _session(store: Location, repository: icechunk.Repository, *, tag: str | None) -> icechunk.Session:
     with icechunk_errors(store):
         if tag is None:
             return repository.readonly_session(MAIN)
@@ -202,7 +209,9 @@ def _storage(store: Location) -> icechunk.Storage:
     import icechunk
 
     if not store.is_s3:
-        icechunk.set_logs_filter("error")  # it warns of concurrent commits in folders, every time: the lease sees to that
+        icechunk.set_logs_filter(
+            "error"
+        )  # it warns of concurrent commits in folders, every time: the lease sees to that
     return store.icechunk_storage()
 
 
