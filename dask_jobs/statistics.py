@@ -7,18 +7,12 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
+from dask_jobs.percentile_name import percentile_name
 from dask_jobs.sorting_network import compare_exchanges
 
 NO_DATE = -1
 STRIP_BYTES = 1 << 17  # of power of one strip of pixels: stays in the second-level cache while it is sorted
 LEAST_STRIP, MOST_STRIP = 32, 1024  # pixels: rows long enough to fill vector registers, short enough for the cache
-
-
-def percentile_name(percentile: float) -> str:
-    """Name of a percentile, at least two digits before the point: p05, p50, p02.5, p100. They sort as the numbers do."""
-    whole, _, fraction = f"{percentile:.8f}".partition(".")
-    fraction = fraction.rstrip("0")
-    return f"p{int(whole):02d}" + (f".{fraction}" if fraction else "")
 
 
 def temporal_statistics(

@@ -206,14 +206,14 @@ def _coarser(values: np.ndarray, *, layer: Layer) -> np.ndarray:
     four = power.reshape(height // 2, 2, width // 2, 2).swapaxes(1, 2).reshape(height // 2, width // 2, 4)
     ok = np.isfinite(four)
     n = ok.sum(axis=2)
-    mean = np.divide(np.where(ok, four, 0.0).sum(axis=2), n, out=np.full(n.shape, np.nan), where=n > 0)
+    mean: np.ndarray = np.divide(np.where(ok, four, 0.0).sum(axis=2), n, out=np.full(n.shape, np.nan), where=n > 0)
     if layer.overview == "db":
         mean = 10.0 * np.log10(mean)
     return mean.astype(layer.dtype)
 
 
 def _is_data(values: np.ndarray, *, layer: Layer) -> np.ndarray:
-    ok = np.isfinite(values)
+    ok: np.ndarray = np.isfinite(values)
     if layer.nodata is not None and not math.isnan(layer.nodata):
         ok &= values != layer.nodata
     return ok

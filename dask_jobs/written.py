@@ -16,6 +16,7 @@ class Written:
     path : relative to the location that it was written to
     media_type : of the file
     date, period : ISO 8601
+    orbit : label of the group of the stack
     size : bytes
     """
 
@@ -27,5 +28,5 @@ class Written:
     polarization: str | None = None
     date: str | None = None
     period: str | None = None
-    orbit: int | None = None
+    orbit: str | None = None
     zone: str | None = None

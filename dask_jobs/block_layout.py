@@ -1,0 +1,54 @@
+"""How a stack is cut into blocks that one worker holds with all their dates: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.grid import Window
+
+PIXEL_BYTES = 4  # float32
+BLOCK_BYTES = 96 * 2**20  # pixels of one block over all dates; a worker thread needs about 1.6 times that
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockLayout:
+    """Blocks of a stack.
+
+    Attributes
+    ----------
+    windows : of the blocks, rows first; they cover every pixel once
+    tile : (height, width) of the chunks of what is made of the blocks: no two blocks share one
+    """
+
+    windows: tuple[Window, ...]
+    tile: tuple[int, int]
+
+
+def lay_out(shape: Sequence[int], *, chunk: int, block_bytes: int = BLOCK_BYTES) -> BlockLayout:
+    """Blocks of whole chunks side by side where several fit, else of rows of one chunk.
+
+    Parameters
+    ----------
+    shape : (time, y, x) of the stack
+    chunk : pixels of a chunk of the stack along y and x
+    block_bytes : what the pixels of a block may take over all dates; a block of one row may take more
+
+    Notes
+    -----
+    Rows of a chunk mean that the chunk is read once for every block that needs some of its rows.
+    """
+    steps, height, width = shape
+    across, down = -(-width // chunk), -(-height // chunk)
+    fitting = block_bytes // (max(steps, 1) * chunk * chunk * PIXEL_BYTES)
+    rows = chunk
+    while fitting == 0 and rows > 1 and steps * rows * chunk * PIXEL_BYTES > block_bytes:
+        rows = (rows + 1) // 2
+    wide = min(across, max(1, fitting))
+    tall = min(down, max(1, fitting // across)) if wide == across else 1
+    windows = tuple(
+        Window(row, col, min(tall * rows, height - row), min(wide * chunk, width - col))
+        for row in range(0, height, tall * rows)
+        for col in range(0, width, wide * chunk)
+    )
+    return BlockLayout(windows=windows, tile=(min(rows, height), min(chunk, width)))

@@ -1,0 +1,192 @@
+"""What workers do to reduce a stack over time: read a block, reduce it, look for medians, write one raster.
+
+Everything that a task makes goes to the work in progress, and a task's last write is its marker: whoever goes on after
+a death finds what is there. Tasks return a few numbers, never pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dask_jobs.exact_median import Blocks, Counts, Middles, medians, middles
+from dask_jobs.time_series import Partial, Zone, first_look, members, merge, second_look, to_db
+from dask_jobs.write import Layer, write_cog
+from infra.grid import Grid, Window
+from infra.region import Region
+from infra.storage import Location
+
+if TYPE_CHECKING:
+    import icechunk
+    import zarr
+
+ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
+KEEP_BYTES = 128 * 2**20  # packed histograms that stay in memory while medians are found; beyond, read again
+READERS = 8  # small objects fetched at once: on S3 each takes 20 ms or more
+
+
+class Block(NamedTuple):
+    """One block of one polarization; `number` is its place in the order of merging."""
+
+    polarization: str
+    number: int
+    window: Window
+
+    @property
+    def first_look(self) -> str:
+        """Marker: statistics are written; holds moments and histograms."""
+        return f"first-look/{self.polarization}/{self.number:06d}.npz"
+
+    @property
+    def second_look(self) -> str:
+        """Marker: holds the histograms of the middle buckets."""
+        return f"second-look/{self.polarization}/{self.number:06d}.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What every task of one reduction needs.
+
+    Attributes
+    ----------
+    store, session : the stack, and one commit of it for reading
+    group : of the stack in the store
+    days : dims (time,), int32, days since 1970-01-01
+    place : work in progress
+    """
+
+    store: Location
+    session: icechunk.Session
+    group: str
+    grid: Grid
+    days: np.ndarray
+    region: Region | None
+    zones: tuple[Zone, ...]
+    percentiles: tuple[float, ...]
+    min_count: int
+    place: Location
+
+    def pixels(self, block: Block) -> np.ndarray:
+        """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data."""
+        import zarr
+
+        from dask_jobs.stack_store import icechunk_errors
+
+        with icechunk_errors(self.store):
+            stack = zarr.open_array(self.session.store, path=f"{self.group}/{block.polarization}".strip("/"), mode="r")
+            return np.asarray(stack[(slice(None), *block.window.slices)])
+
+    def members(self, block: Block) -> list[np.ndarray]:
+        """Flat pixel indices of the area and of each zone in a block."""
+        return members(self.grid.crop(block.window), region=self.region, zones=self.zones)
+
+    def array(self, polarization: str, name: str) -> zarr.Array[Any]:
+        """One statistic of one polarization, dims (y, x)."""
+        import zarr
+
+        return zarr.open_array((self.place / ARRAYS).zarr_store(), path=f"{polarization}/{name}", mode="r+")
+
+
+def reduce_block(block: Block, *, work: Work) -> None:
+    """Statistics of a block over time, and the first look at its time series."""
+    from dask_jobs.statistics import temporal_statistics
+
+    power = work.pixels(block)
+    if np.isfinite(power).any():  # else the arrays say "no data" already
+        made = temporal_statistics(power, days=work.days, percentiles=work.percentiles, min_count=work.min_count)
+        for name, values in made.items():
+            work.array(block.polarization, name)[block.window.slices] = values
+    partial, upper = first_look(power, inside=work.members(block))
+    work.place.write(block.first_look, partial.to_bytes(upper=upper))
+
+
+class Looked(NamedTuple):
+    """What the first look at all blocks of one polarization says; `filled` are the blocks with data."""
+
+    merged: Partial
+    found: Middles
+    filled: list[Block]
+
+
+def merge_first_looks(blocks: Sequence[Block], *, work: Work) -> Looked:
+    """Moments of every time step and zone, and where their middle values are."""
+    names = [block.first_look for block in blocks]
+    partials = [Partial.from_bytes(data)[0] for data in _fetch(names, place=work.place)]
+    merged = merge(partials)
+    filled = [index for index, partial in enumerate(partials) if partial.count.any()]
+    upper = _Kept([names[index] for index in filled], place=work.place)
+    found = middles(merged.count.reshape(-1), blocks=lambda: (Partial.from_bytes(data)[1] for data in upper))
+    return Looked(merged, found, [blocks[index] for index in filled])
+
+
+def look_again(block: Block, found: Middles, *, work: Work) -> None:
+    """Second look at a block, for the exact medians."""
+    counts = second_look(work.pixels(block), inside=work.members(block), found=found)
+    work.place.write(block.second_look, counts.to_bytes())
+
+
+def find_medians(looked: Looked, *, work: Work) -> np.ndarray:
+    """Exact medians, dims (time * zone,), float64, linear power."""
+    lower = _Kept([block.second_look for block in looked.filled], place=work.place)
+    blocks: Blocks = lambda: (Counts.from_bytes(data) for data in lower)  # noqa: E731 -- the type is what says what it is
+    return medians(looked.found, blocks=blocks)
+
+
+class RasterTask(NamedTuple):
+    """One raster to be written: statistic `array`, in dB if its layer's units say so, to object `path`."""
+
+    polarization: str
+    array: str
+    layer: Layer
+    path: str
+
+
+def write_raster(task: RasterTask, *, work: Work, parts: Location) -> int:
+    """Size in bytes of the raster, which is made in this worker's scratch folder and uploaded to `parts`."""
+    from distributed import get_worker
+
+    source = work.array(task.polarization, task.array)
+    in_db = task.layer.units == "dB"
+
+    def read(window: Window) -> np.ndarray:
+        values = np.asarray(source[window.slices])
+        return to_db(values) if in_db else values
+
+    with TemporaryDirectory(dir=get_worker().local_directory, prefix="raster-") as folder:
+        file = Path(folder) / "raster.tif"
+        write_cog(file, grid=work.grid, layer=task.layer, read=read)
+        parts.upload(file, task.path)
+        return file.stat().st_size
+
+
+class _Kept:
+    """Contents of objects in order, again at each iteration; small ones are read from the storage once."""
+
+    def __init__(self, names: Sequence[str], *, place: Location) -> None:
+        self._names, self._place = names, place
+        self._contents: list[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._contents is not None:
+            yield from self._contents
+            return
+        kept: list[bytes] | None = []
+        size = 0
+        for data in _fetch(self._names, place=self._place):
+            size += len(data)
+            if kept is not None:
+                kept = [*kept, data] if size <= KEEP_BYTES else None
+            yield data
+        self._contents = kept
+
+
+def _fetch(names: Sequence[str], *, place: Location) -> Iterator[bytes]:
+    with ThreadPoolExecutor(READERS) as pool:
+        for start in range(0, len(names), READERS):
+            yield from pool.map(place.read, names[start : start + READERS])

@@ -1,0 +1,60 @@
+"""Rasters that a reduction over time makes: names, units, types and how they are averaged for coarser levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import nan
+
+from dask_jobs.percentile_name import percentile_name
+from dask_jobs.write import Layer, Overview
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticLayer:
+    """One raster.
+
+    Attributes
+    ----------
+    name : of the product
+    array : the statistic that it shows (`dask_jobs.statistics`); in dB where the units say so
+    """
+
+    name: str
+    array: str
+    layer: Layer
+
+
+def statistic_layers(percentiles: Iterable[float]) -> tuple[StatisticLayer, ...]:
+    """Rasters of every polarization, in the order in which people read them."""
+    return (
+        _power("mean", "temporal mean of backscatter"),
+        _raster("mean_db", "temporal mean of backscatter in decibel", units="dB", overview="db", array="mean"),
+        _power("std", "temporal standard deviation of backscatter (population)"),
+        _power("cov", "temporal coefficient of variation, std / mean"),
+        _power("min", "temporal minimum of backscatter"),
+        _power("max", "temporal maximum of backscatter"),
+        _date("min_date", "date of the minimum, the first if several"),
+        _date("max_date", "date of the maximum, the first if several"),
+        StatisticLayer(
+            name="count",
+            array="count",
+            # no no-data value: 0 dates is what was measured
+            layer=Layer(dtype="int32", description="dates with data", units="1", overview="nearest"),
+        ),
+        *(_power(percentile_name(p), f"temporal percentile {p:g} of backscatter") for p in percentiles),
+    )
+
+
+def _power(name: str, description: str) -> StatisticLayer:
+    return _raster(name, description, units="1", overview="power", array=name)
+
+
+def _raster(name: str, description: str, *, units: str, overview: Overview, array: str) -> StatisticLayer:
+    layer = Layer(dtype="float32", description=description, units=units, overview=overview, nodata=nan)
+    return StatisticLayer(name=name, array=array, layer=layer)
+
+
+def _date(name: str, description: str) -> StatisticLayer:
+    layer = Layer(dtype="int32", description=description, units="days since 1970-01-01", overview="nearest", nodata=-1)
+    return StatisticLayer(name=name, array=name, layer=layer)
