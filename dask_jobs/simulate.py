@@ -35,7 +35,7 @@ They follow the naming and layout of OPERA RTC-S1 so that every reader takes the
 {looks:g} looks, no data is NaN; in the mask 0 is valid, 1 shadow, 2 layover, 3 both, 255 outside.
 The burst ids (T175-000001-IW1 and on) do not exist, and the place is open sea.
 What is true about them stands in truth.json (class power of every date, the date of the clearing, seed) and
-truth_classes.npy (class of every pixel of the grid in truth.json).
+truth_classes.npy, where that is written (class of every pixel of the grid in truth.json).
 """
 
 
