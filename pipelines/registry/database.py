@@ -7,6 +7,7 @@ few times per second at most, and so the order of event ids is the order of comm
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +31,9 @@ _AGAIN = "Another sarbatch process is writing to it, or the machine is overloade
 _ACCESS = "Make the folder and the file readable and writable, or set SARBATCH_REGISTRY to another place."
 _SPACE = "Free some space, or set SARBATCH_REGISTRY to another place."
 _SERVER = "Check that the server runs and that SARBATCH_REGISTRY names it."
-# part of the driver's message (lower case): error, what is said, remedy; the first that matches counts
+# pattern in the driver's message (lower case): error, what is said, remedy; the first that matches counts
 _SQLITE: tuple[tuple[str, type[SarbatchError], str, str], ...] = (
     ("locked", TransientError, "is locked", _AGAIN),
-    ("busy", TransientError, "is locked", _AGAIN),
     ("not a database", StateError, "is not a database", _ADOPT),
     ("malformed", StateError, "is damaged", _ADOPT),
     ("unable to open", StateError, "cannot be opened", _ACCESS),
@@ -49,7 +49,7 @@ _POSTGRESQL: tuple[tuple[str, type[SarbatchError], str, str], ...] = (
         "Check user and password in SARBATCH_REGISTRY.",
     ),
     ("permission denied", StateError, "gives this user no right to its tables", "Grant them, or use another user."),
-    ("does not exist", StateError, "is not there", "Create the database; sarbatch makes the tables itself."),
+    (r"fatal:.*does not exist", StateError, "is not there", "Create the database; sarbatch makes the tables itself."),
     ("lock timeout", TransientError, "is locked", _AGAIN),
 )
 
@@ -199,7 +199,7 @@ class Database:
     def _explained(self) -> Iterator[None]:
         import sqlite3
 
-        from sqlalchemy.exc import DBAPIError
+        from sqlalchemy.exc import DBAPIError, StatementError
 
         try:
             yield
@@ -208,6 +208,10 @@ class Database:
             if known is None:
                 raise
             raise known from error
+        except StatementError as error:  # a value that no column takes: psycopg's dialect does not wrap it
+            if isinstance(error.orig, ValueError | TypeError):
+                raise error.orig from error
+            raise
 
 
 def checked_url(url: str) -> URL:
@@ -311,10 +315,11 @@ def explain(error: BaseException | None, database: Database) -> SarbatchError | 
 
     text = str(error).lower()
     sqlite = isinstance(error, sqlite3.Error)
-    for part, kind, what, remedy in _SQLITE if sqlite else _POSTGRESQL:
-        if part in text:
+    for pattern, kind, what, remedy in _SQLITE if sqlite else _POSTGRESQL:
+        if re.search(pattern, text):
             return kind(f"registry {database.name} {what}", remedy)
-    if not sqlite and type(error).__name__ in {"OperationalError", "ConnectionTimeout"}:
+    # every driver has this class (PEP 249), for what is no mistake of the program
+    if not sqlite and "OperationalError" in {kind.__name__ for kind in type(error).__mro__}:
         first = str(error).strip().splitlines() or ["no reason given"]
-        return TransientError(f"registry {database.name} cannot be reached: {first[0]}", _SERVER)
+        return TransientError(f"registry {database.name} does not answer: {first[0]}", _SERVER)
     return None
