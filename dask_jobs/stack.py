@@ -24,6 +24,7 @@ from dask_jobs.stack_schema import StackLayout, array_of, make_arrays, resize_ti
 from dask_jobs.stack_store import MAIN, icechunk_errors, read_ledger, writable_repository
 from infra.errors import InputError, LeaseLostError, StateError
 from infra.grid import Grid, Window
+from infra.region import Region
 from infra.storage import Location, S3Options
 
 if TYPE_CHECKING:
@@ -46,17 +47,24 @@ class MosaicReader:
     Attributes
     ----------
     hide : names of what the masks mark as no data ("layover", "shadow", …)
+    region : whose outside becomes no data, where it masks
     """
 
     target: Grid
     hide: frozenset[str] = frozenset()
+    region: Region | None = None
     s3: S3Options = field(default_factory=S3Options)
 
     def __call__(self, pass_: Pass, polarization: str, window: Window) -> tuple[np.ndarray, int, int]:
         """Pixels, masked pixels, covered pixels of a window of the target."""
         from dask_jobs.backscatter import mosaic
 
-        return mosaic(pass_, polarization, target=self.target, window=window, hide=self.hide, s3=self.s3)
+        power, masked, covered = mosaic(
+            pass_, polarization, target=self.target, window=window, hide=self.hide, s3=self.s3
+        )
+        if self.region is not None and self.region.masks:
+            power[~self.region.inside(self.target.crop(window))] = np.nan
+        return power, masked, covered
 
 
 class BatchResult(NamedTuple):
@@ -227,10 +235,10 @@ def _begin(store: Location, layout: StackLayout, passes: Sequence[Pass], *, grou
     if not passes:
         raise InputError("a stack needs at least one scene", "Check the source, the area and the period.")
     for before, after in pairwise(passes):
-        if seconds(after.time) <= seconds(before.time):
+        if seconds(after.time) < seconds(before.time):
             raise InputError(
                 f"passes are not in order of time: {after.time:%Y-%m-%d %H:%M:%S} follows {before.time:%Y-%m-%d %H:%M:%S}",
-                "Sort them; two passes cannot share a second.",
+                "Sort them.",
             )
     ledger = read_ledger(store, group=group)
     if ledger is None:

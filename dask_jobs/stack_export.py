@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dask_jobs.ledger import ATTRIBUTE, Ledger
-from dask_jobs.stack_schema import array_of
+from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.stack_schema import array_of, seconds
 from dask_jobs.stack_store import icechunk_errors, read_ledger, readonly_session
 from dask_jobs.written import Written
 from infra.errors import InputError
@@ -42,11 +42,10 @@ def export_zarr(store: Location, *, tag: str, group: str = "", target: Location,
     InputError
         If there is no such store, tag or group.
     """
+    _ledger(store, tag=tag, group=group)  # says so where there is no such stack
     session = readonly_session(store, tag=tag)
     with icechunk_errors(store):
         keys = _in_thread(lambda: _keys(session.store, group))
-    if METADATA not in keys:
-        raise InputError(f"{store.url} has no stack of orbit {group!r} in {tag!r}", "Name an orbit that it has.")
     keys.remove(METADATA)
     batches = [keys[i : i + COPIES_PER_TASK] for i in range(0, len(keys), COPIES_PER_TASK)]
     futures = client.map(_copy, batches, session=session, group=group, target=target, pure=False)
@@ -102,13 +101,13 @@ def _write_pair(work: tuple[int, str], *, store: Location, tag: str, group: str,
         return log * np.float32(10)
 
     kinds: dict[Kind, Callable[[Window], np.ndarray]] = {"power": power, "db": decibel}
-    time = ledger.steps[step].time.astimezone(UTC)
+    time = utc(ledger.steps[step].time)
     made = []
     with tempfile.TemporaryDirectory() as scratch:
         for kind, read in kinds.items():
             path = Path(scratch) / "raster.tif"
             write_cog(path, grid=ledger.grid, layer=_layer(kind, polarization, time, source=store), read=read)
-            name = _join(group, f"{time:%Y%m%dT%H%M%S}_{polarization}_{kind}.tif")
+            name = _join(group, f"{time:%Y%m%dT%H%M%S}{_twin(ledger, step)}_{polarization}_{kind}.tif")
             target.upload(path, name)
             made.append(
                 Written(
@@ -136,6 +135,12 @@ def _layer(kind: Kind, polarization: str, time: datetime, *, source: Location) -
         nodata=float("nan"),
         tags={"TIFFTAG_DATETIME": f"{time:%Y:%m:%d %H:%M:%S}", "source": source.url},
     )
+
+
+def _twin(ledger: Ledger, step: int) -> str:
+    """What tells steps of one second apart: products that carry no time of day share midnight."""
+    before = sum(seconds(other.time) == seconds(ledger.steps[step].time) for other in ledger.steps[:step])
+    return f"_{before + 1}" if before else ""
 
 
 def _gathered(client: Client, futures: list[Any]) -> list[Any]:
