@@ -100,7 +100,8 @@ def with_fingerprints(scenes: Iterable[Scene], *, s3: S3Options, cache: Path | N
     from infra.fingerprints import fingerprint_many
 
     scenes = tuple(scenes)
-    known = fingerprint_many(sorted({url for s in scenes for url in _roles(s).values()}), s3=s3, cache=cache)
+    urls = sorted({url for s in scenes for url in _roles(s).values()})
+    known = dict(zip(urls, fingerprint_many(urls, s3=s3, cache=cache), strict=True))
     return tuple(_identified(s, {role: known[url] for role, url in _roles(s).items()}) for s in scenes)
 
 

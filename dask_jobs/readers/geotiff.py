@@ -56,7 +56,7 @@ def find(
     ----------
     path : folder, s3:// prefix, glob, or a list of these
     polarizations : that every scene must have; None for all that occur. Exactly one where the pattern names none.
-    cache : folder that remembers fingerprints of local files
+    cache : file that remembers fingerprints of unchanged local files
 
     Returns
     -------

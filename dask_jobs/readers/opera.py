@@ -75,7 +75,7 @@ def find(path: Paths, *, polarizations: Sequence[str] | None = None, s3: S3Optio
     ----------
     path : folder, s3:// prefix, glob, or a list of these
     polarizations : that every scene must have; None for those of most scenes
-    cache : folder that remembers fingerprints of local files
+    cache : file that remembers fingerprints of unchanged local files
 
     Returns
     -------

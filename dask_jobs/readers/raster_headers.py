@@ -86,7 +86,7 @@ def open_raster(url: str, *, s3: S3Options) -> Iterator[Any]:
             dataset = rasterio.open(gdal_path(url), driver="GTiff")
         except RasterioError as error:
             _size(url, s3=s3)  # storage knows better than GDAL whether the file is missing, refused or out of reach
-            raise InputError(f"{url} cannot be read as a GeoTIFF: {error}", AGAIN) from error
+            raise InputError(f"{url} is no GeoTIFF, or truncated: {error}", AGAIN) from error
         with dataset:
             try:
                 yield dataset
@@ -98,9 +98,9 @@ def _read(file: SourceFile, *, s3: S3Options) -> RasterHeader:
     if file.size == 0:
         raise _truncated(file.url, "it is empty")
     with open_raster(file.url, s3=s3) as dataset:
+        _check_complete(file, dataset)  # first: what a cut file lacks is not the user's to add
         grid = _grid(file.url, dataset)
         _check_values(file.url, dataset)
-        _check_complete(file, dataset)
         nodata = dataset.nodata
         return RasterHeader(
             url=file.url,
@@ -115,7 +115,10 @@ def _read(file: SourceFile, *, s3: S3Options) -> RasterHeader:
 
 def _grid(url: str, dataset: Any) -> Grid:
     if dataset.crs is None:
-        raise InputError(f"{url} has no CRS", "Write one into the file: gdal_edit.py -a_srs EPSG:… FILE")
+        raise InputError(
+            f"{url} has no CRS",
+            "If it should have one, the file is cut short: download it again. Else add it: gdal_edit.py -a_srs EPSG:… FILE",
+        )
     t = dataset.transform
     if t.is_identity:
         raise InputError(f"{url} has no georeference (the transform is the identity)", "Geocode the file first.")
@@ -149,16 +152,26 @@ def _check_values(url: str, dataset: Any) -> None:
 
 def _check_complete(file: SourceFile, dataset: Any) -> None:
     """Every block of every band must end inside the file: a cut download opens without an error."""
+    written = 0
+    for band, x, y in _blocks(dataset):
+        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+        if offset is None:
+            continue  # sparse: never written, no data
+        end = int(offset) + int(dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band) or file.size)
+        if end > file.size:
+            raise _truncated(file.url, f"pixels should reach to byte {end}, the file ends at {file.size}")
+        written += 1
+    if not written:
+        raise _truncated(file.url, "it has a header and no pixels")
+
+
+def _blocks(dataset: Any) -> Iterator[tuple[int, int, int]]:
+    """`(band, column, row)` of each block; of the first band alone where all bands lie in the same blocks."""
+    shared = dataset.interleaving is not None and dataset.interleaving.value == "PIXEL"
     for band, (height, width) in zip(dataset.indexes, dataset.block_shapes, strict=True):
-        for y in range(-(-dataset.height // height)):
-            for x in range(-(-dataset.width // width)):
-                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
-                size = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
-                end = int(offset) + int(size or 0) if offset else 0  # absent: a sparse block, no data
-                if end > file.size:
-                    raise _truncated(file.url, f"pixels should reach to byte {end}, the file ends at {file.size}")
-        if dataset.interleaving is not None and dataset.interleaving.value == "PIXEL":
-            return  # all bands lie in the same blocks
+        if band == 1 or not shared:
+            columns, rows = range(-(-dataset.width // width)), range(-(-dataset.height // height))
+            yield from ((band, x, y) for y in rows for x in columns)
 
 
 def _truncated(url: str, why: str) -> InputError:
