@@ -89,6 +89,14 @@ def test_no_other_distribution_owns_our_names(name: str) -> None:
     assert owners <= {"sarbatch"}, f"{owners} install a package {name}: it would hide ours, or ours would hide it"
 
 
+def test_pins_are_exact_hashed_and_name_no_place_to_fetch_from() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    pins = [p for p in text.replace("\\\n", "").splitlines() if p[:1].isalnum()]
+    assert len(pins) > 100
+    assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
+
+
 WATCH = """
 import json, logging, os, sys, threading, importlib
 seen = []
