@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import InputError
@@ -11,6 +12,7 @@ from infra.grid import Grid, Window
 
 if TYPE_CHECKING:
     import numpy as np
+    from geopandas import GeoDataFrame
     from shapely.geometry.base import BaseGeometry
 
 SEGMENTS = 64  # points per side: a box's sides are curves in another projection
@@ -28,6 +30,26 @@ class Region:
 
     wkt: str
     masks: bool
+
+    @classmethod
+    def from_wkt(cls, wkt: str) -> Region:
+        """Polygon or multipolygon that masks.
+
+        Raises
+        ------
+        InputError
+            If the text is no polygon, has no area, or reaches across ±180° or outside of latitudes.
+        """
+        from shapely import from_wkt
+        from shapely.errors import ShapelyError
+
+        try:
+            shape = from_wkt(wkt)
+        except ShapelyError as error:
+            raise InputError(
+                f"area: not WKT: {error}", 'Write it as "POLYGON ((10 50, 11 50, 11 51, 10 51, 10 50))".'
+            ) from error
+        return cls(wkt=_polygon(shape, "area.wkt").wkt, masks=True)
 
     def geometry(self) -> BaseGeometry:
         """Polygon in WGS84 degrees."""
@@ -75,6 +97,54 @@ class Region:
             return np.ones(grid.shape, dtype=bool)
         mask: np.ndarray = geometry_mask([self.projected(grid.crs)], grid.shape, grid.affine, invert=True)
         return mask
+
+
+def read_region(path: str) -> Region:
+    """Union of the polygons in a .geojson, .shp or .gpkg file, whatever its CRS.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has no CRS or no polygon.
+    """
+    return Region(wkt=_polygon(read_polygons(path).union_all(), path).wkt, masks=True)
+
+
+def read_polygons(path: str) -> GeoDataFrame:
+    """Polygons of a vector file in WGS84, with their attributes. Errors as `read_region`."""
+    import geopandas
+
+    if not path.startswith("s3://") and not Path(path).exists():
+        raise InputError(f"{path} is not there", "Give an existing .geojson, .shp or .gpkg file.")
+    try:
+        table = geopandas.read_file(path)
+    except Exception as error:  # pyogrio and fiona raise their own types, none of which is imported here
+        raise InputError(
+            f"{path} cannot be read as polygons: {error}", "Give a .geojson, .shp or .gpkg file."
+        ) from error
+    if table.crs is None:
+        raise InputError(
+            f"{path} has no coordinate reference system", "Save it with one (a .shp needs its .prj beside it)."
+        )
+    polygons = table[table.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
+    if polygons.empty:
+        raise InputError(f"{path} holds no polygon ({len(table)} other features)", "Give polygons.")
+    return polygons.to_crs("EPSG:4326")
+
+
+def _polygon(shape: BaseGeometry, where: str) -> BaseGeometry:
+    """Valid, normalised polygon; a copy of the same area always has the same text."""
+    from shapely import make_valid, normalize
+
+    if shape.geom_type not in {"Polygon", "MultiPolygon"} or shape.is_empty or shape.area == 0:
+        raise InputError(f"{where}: {shape.geom_type} has no area", "Give a polygon in longitude and latitude.")
+    west, south, east, north = shape.bounds
+    if west < -180 or east > 180 or south < -90 or north > 90:
+        raise InputError(
+            f"{where}: {_degrees(shape.bounds)} is not in longitude and latitude, or reaches across ±180°",
+            "Give degrees (x is longitude); split an area across ±180° in two jobs.",
+        )
+    return normalize(make_valid(shape))
 
 
 def geographic_bounds(grid: Grid) -> tuple[float, float, float, float]:

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pipelines.cost import Estimate, Work
+    from pipelines.kinds.binding import Binding
 
 
 class State(StrEnum):
@@ -114,6 +118,14 @@ class Backend(Protocol):
 
     def capabilities(self) -> Capabilities:
         """What this engine can do."""
+        ...
+
+    def binding(self, kind: str) -> Binding:
+        """How this engine makes a kind; KeyError where it does not."""
+        ...
+
+    def estimate(self, work: Work) -> Estimate:
+        """What this engine takes for an amount of work."""
         ...
 
     def submit(self, operation: Submission) -> str:

@@ -1,0 +1,32 @@
+"""Faults on demand: how the tests prove that a crash at a named point loses nothing.
+
+`SARBATCH_FAULT=point` or `point:n` kills the process (SIGKILL) when it reaches that point for the n-th time, once:
+`SARBATCH_FAULT_FILE` names a file that is created just before, and no process dies of the fault while it is there.
+Without these variables nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+POINTS = ("intent", "submit", "block", "committed", "write", "last-write", "before-publication", "after-publication")
+
+_reached: Counter[str] = Counter()
+
+
+def reached(point: str) -> None:
+    """Die here if the environment asks for it."""
+    wanted, _, nth = os.environ.get("SARBATCH_FAULT", "").partition(":")
+    if wanted != point:
+        return
+    _reached[point] += 1
+    if _reached[point] < int(nth or 1):
+        return
+    try:
+        Path(os.environ["SARBATCH_FAULT_FILE"]).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,191 @@
+"""The driver: what runs on the cluster to make one key, from lease to publication. It gathers no pixels."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+from infra import faults
+from infra.errors import CancelledError, ResourceError, SarbatchError, TransientError
+from infra.leases import Lease
+from infra.storage import Location
+from pipelines.backends.desk import Desk
+from pipelines.backends.protocol import Failure
+from pipelines.keys import short
+from pipelines.kinds import all_kinds
+from pipelines.orders import Order, Product
+from pipelines.products import is_published, publish
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from pipelines.kinds.binding import Binding
+
+REPORT_EVERY = 0.5  # seconds between progress files, so that a thousand blocks are not a thousand objects
+VERSIONS = ("sarbatch", "dask", "icechunk", "numba", "numpy", "rasterio", "xarray", "zarr")
+
+logger = logging.getLogger("sarbatch.driver")
+
+
+def drive(order: Mapping[str, Any], *, attempt: int, lease_ttl: float) -> None:
+    """Make and publish one order; returns when it is published or has failed, and says which on the desk.
+
+    May be called any number of times for one attempt (Dask starts a task again whose worker died): it goes on from
+    what is there. Never raises, so that Dask never repeats it by itself for an error of ours.
+    """
+    wanted = Order.from_json(order)
+    desk = Desk(wanted.desk)
+    if is_published(wanted) or desk.failure(attempt) is not None:
+        return
+    with _logged(desk, attempt):
+        try:
+            _make(wanted, desk, attempt=attempt, lease_ttl=lease_ttl)
+        except Exception as error:  # the border of the cluster: every failure becomes a report, none is lost
+            logger.exception("%s %s failed", wanted.task, short(wanted.key))
+            desk.write_failure(attempt, as_failure(error))
+
+
+def as_failure(error: BaseException) -> Failure:
+    """Failure with the class that decides about a retry."""
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        error = ResourceError(
+            f"workers died while they worked on {error.task}",
+            "Most often memory: give workers more (SARBATCH_MEMORY_LIMIT), or make chunks smaller.",
+        )
+    if isinstance(error, CommClosedError | ConnectionError):
+        error = TransientError(f"the cluster's connections broke: {error}", "It is tried again.")
+    if isinstance(error, SarbatchError):
+        return Failure(error_class=error.error_class, message=error.message, remedy=error.remedy)
+    if isinstance(error, MemoryError):
+        return Failure(
+            error_class="resource", message="out of memory", remedy="Give workers more memory (SARBATCH_MEMORY_LIMIT)."
+        )
+    return Failure(
+        error_class="internal",
+        message=f"{type(error).__name__}: {error}",
+        remedy="`sarbatch logs` shows the traceback; it is a fault of sarbatch, please report it.",
+    )
+
+
+def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float) -> None:
+    from distributed import worker_client
+
+    started = time.time()
+    owner = f"{socket.gethostname()}:{os.getpid()}:{short(order.key)}:{attempt}"
+    lease = Lease.take(order.root / ".sarbatch", short(order.line), owner=owner, ttl=lease_ttl)
+    with lease.kept(), worker_client() as client:
+        logger.info("%s %s: attempt %d, fence %d", order.task, short(order.key), attempt, lease.fence)
+        desk.write_attempt(attempt, owner=owner, fence=lease.fence, started=started)
+        driver = DaskDriver(client=client, parts=desk.parts, desk=desk, attempt=attempt, lease=lease)
+        cpu = _cpu_seconds(client)
+        binding: Binding = import_module(all_kinds()[order.kind].backends["dask"])
+        products = binding.make(order, driver)
+        driver.checkpoint("last-write", 1.0)
+        for product in products:
+            _move(order, product)
+        driver.checkpoint("before-publication", 1.0)
+        publish(order, products, versions=_versions())
+        faults.reached("after-publication")
+        usage = _usage(client, products, started=started, cpu=cpu)
+        desk.write_result(attempt=attempt, usage=usage, ended=time.time())
+        desk.parts.delete_all()
+        logger.info("%s %s: published %d products", order.task, short(order.key), len(products))
+    lease.release()
+
+
+@dataclass
+class DaskDriver:
+    """What a binding may ask of this process (`pipelines.kinds.binding.Driver`)."""
+
+    client: Client
+    parts: Location
+    desk: Desk
+    attempt: int
+    lease: Lease
+    _last: float = field(default=0.0, init=False)
+    _advanced: bool = field(default=False, init=False)
+
+    def checkpoint(self, point: str, fraction: float) -> None:
+        """Report progress; raises where this driver may not go on."""
+        faults.reached(point)
+        self._advanced = self._advanced or point != "start"
+        now = time.monotonic()
+        if now - self._last < REPORT_EVERY and point not in {"last-write", "before-publication"}:
+            # The lease's own check costs a listing: blocks come faster than that, commits do not.
+            if point == "block":
+                self._may_go_on()
+            return
+        self._last = now
+        self._may_go_on()
+        logger.info("%s %.0f %%", point, 100 * fraction)
+        self.desk.write_progress(
+            self.attempt, point=point, fraction=round(fraction, 4), advanced=self._advanced, at=time.time()
+        )
+
+    def _may_go_on(self) -> None:
+        self.lease.check()
+        if self.desk.asked_to_stop(self.attempt):
+            raise CancelledError("cancelled", "`sarbatch retry` starts it again from where it stopped.")
+
+
+def _move(order: Order, product: Product) -> None:
+    """Move a product to where readers look; one that lies elsewhere already (a line's store) stays.
+
+    What is at the target already was put there by an attempt that died before it could publish: it is the same.
+    """
+    if product.path.startswith(".."):
+        return
+    source, target = f".sarbatch/{short(order.key)}/parts", f"{order.kind}/{short(order.key)}"
+    names = [product.path]
+    if product.role == "store":
+        names = [entry.name for entry in order.desk.list(f"parts/{product.path}")]
+        names = [name.removeprefix("parts/") for name in names]
+    for name in names:
+        if not (product.role != "store" and order.home.exists(name) and not order.desk.exists(f"parts/{name}")):
+            order.root.rename(f"{source}/{name}", f"{target}/{name}")
+
+
+def _cpu_seconds(client: Client) -> dict[str, float]:
+    seconds: dict[str, float] = client.run(time.process_time, on_error="ignore")
+    return seconds
+
+
+def _usage(client: Client, products: list[Product], *, started: float, cpu: Mapping[str, float]) -> dict[str, float]:
+    """What it took. CPU time is that of every worker while the driver ran: a restarted worker's is lost, another driver's counts."""
+    now = _cpu_seconds(client)
+    core_seconds = sum(max(0.0, seconds - cpu.get(worker, 0.0)) for worker, seconds in now.items())
+    return {
+        "wall_seconds": round(time.time() - started, 3),
+        "core_hours": round(core_seconds / 3600, 6),
+        "bytes_written": float(sum(product.size or 0 for product in products)),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in VERSIONS}
+
+
+@contextmanager
+def _logged(desk: Desk, attempt: int) -> Iterator[None]:
+    """What the driver logs, kept on the desk: also after a failure, and while it runs."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        desk.write_log(attempt, stream.getvalue())

@@ -1,0 +1,76 @@
+"""Which engine makes a task, why, and what would change that: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.errors import JobError
+from pipelines.cost import Estimate
+
+ENGINES = ("dask", "earth-engine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One engine, whether it can make the task, why (not), and what it would cost."""
+
+    backend: str
+    able: bool
+    why: str
+    estimate: Estimate | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `plan --json` shows it."""
+        return {
+            "backend": self.backend,
+            "able": self.able,
+            "why": self.why,
+            "estimate": self.estimate.to_json() if self.estimate else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The engine of a task, the reason, and what would change it."""
+
+    backend: str
+    reason: str
+    would_change: tuple[str, ...]
+
+
+def choose(candidates: Sequence[Candidate], *, wanted: str, task: str) -> Choice:
+    """Engine for a task.
+
+    Parameters
+    ----------
+    candidates : every engine, able or not
+    wanted : "auto", or the engine that the job names
+    task : its name, for the error
+
+    Raises
+    ------
+    JobError
+        If the job names an engine that cannot make the task, or none can.
+    """
+    able = {candidate.backend: candidate for candidate in candidates if candidate.able}
+    others = tuple(f"{c.backend}: {c.why}" for c in candidates if not c.able)
+    if wanted != "auto":
+        if wanted not in able:
+            why = next((c.why for c in candidates if c.backend == wanted), "it is not installed")
+            raise JobError(
+                f"tasks.{task}.backend: {wanted} cannot make this task: {why}",
+                f"Write backend: auto{''.join(f', or backend: {name}' for name in able)}.",
+            )
+        return Choice(
+            backend=wanted, reason=f"the job asks for {wanted}", would_change=("backend: auto lets sarbatch decide",)
+        )
+    if not able:
+        raise JobError(
+            f"tasks.{task}: no engine can make this task: {'; '.join(others)}",
+            "`sarbatch doctor` says what is missing.",
+        )
+    best = min(able.values(), key=lambda c: c.estimate.wall_seconds if c.estimate else 0.0)
+    reason = f"only {best.backend} can: {others[0]}" if len(able) == 1 and others else f"{best.backend}: {best.why}"
+    return Choice(backend=best.backend, reason=reason, would_change=others)

@@ -1,0 +1,87 @@
+"""Parameters and products of `stack-statistics`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, TaskReference, not_in_key
+
+
+class StackStatistics(Parameters):
+    """Parameters of `stack-statistics`."""
+
+    stack: Annotated[str, TaskReference("backscatter-stack")] = not_in_key(
+        description="name of the backscatter-stack task whose stack is summarised"
+    )
+    percentiles: list[Annotated[float, Field(ge=0, le=100)]] = Field(
+        [5, 50, 95], description="percentiles over time, 0 to 100, by linear interpolation"
+    )
+    min_count: int = Field(
+        2, ge=1, description="dates that a pixel needs for a coefficient of variation; fewer give no-data"
+    )
+    zones: str | None = not_in_key(
+        None, description="polygons for rows of their own in the time series: a .geojson, .shp or .gpkg file"
+    )
+    zone_name: str = Field(
+        "name", description="attribute of the zones file that names a zone; row numbers if it has none"
+    )
+
+    @field_validator("percentiles")
+    @classmethod
+    def _sorted(cls, value: list[float]) -> list[float]:
+        return sorted(set(value))
+
+
+def _power(name: str, long_name: str) -> ProductSpec:
+    return ProductSpec(name=name, role="raster", long_name=long_name, units="1", dtype="float32", overview="power")
+
+
+def _date(name: str, long_name: str) -> ProductSpec:
+    return ProductSpec(
+        name=name,
+        role="raster",
+        long_name=long_name,
+        units="days since 1970-01-01",
+        dtype="int32",
+        nodata=-1,
+        overview="nearest",
+    )
+
+
+KIND = KindSpec(
+    name="stack-statistics",
+    version=1,
+    summary="mean, deviation, variation, extremes and percentiles of every pixel over time, and a time series of the area and its zones",
+    parameters=StackStatistics,
+    products=(
+        _power("mean", "temporal mean of backscatter"),
+        ProductSpec(
+            name="mean_db",
+            role="raster",
+            long_name="temporal mean of backscatter in decibel",
+            units="dB",
+            dtype="float32",
+            overview="db",
+        ),
+        _power("std", "temporal standard deviation of backscatter (population)"),
+        _power("cov", "temporal coefficient of variation, std / mean"),
+        _power("min", "temporal minimum of backscatter"),
+        _power("max", "temporal maximum of backscatter"),
+        _date("min_date", "date of the minimum, the first if several"),
+        _date("max_date", "date of the maximum, the first if several"),
+        ProductSpec(
+            name="count",
+            role="raster",
+            long_name="dates with data",
+            units="1",
+            dtype="int32",
+            nodata=None,
+            overview="nearest",
+        ),
+        _power("p*", "temporal percentile of backscatter"),
+        ProductSpec(name="time_series", role="table", long_name="backscatter of the area and its zones, per date"),
+    ),
+    backends={"dask": "pipelines.kinds.stack_statistics.dask"},
+)

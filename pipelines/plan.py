@@ -1,0 +1,276 @@
+"""The plan: what will be made, by which engine and why, at what cost, and what is there already. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from infra.errors import JobError, OutputError
+from infra.region import Region, read_region
+from infra.storage import Location, S3Options
+from pipelines.backends import load_backend
+from pipelines.choice import ENGINES, Candidate, choose
+from pipelines.cost import Estimate
+from pipelines.job import Job, Task
+from pipelines.keys import Identity, short
+from pipelines.kinds.binding import Request, Survey
+from pipelines.kinds.model import identity
+from pipelines.orders import Order
+from pipelines.products import is_published
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+    from pipelines.backends.protocol import Backend
+
+TaskState = Literal["new", "done", "stale"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPlan:
+    """One task: what is made, by which engine, why, and at what cost.
+
+    Attributes
+    ----------
+    state : done (the key is published), stale (its line is, with other scenes), new
+    why_stale : in words, one line each
+    estimate : of what is left to do; zero where the task is done
+    used, dropped : scenes, and what was left out with its reason
+    needs : names of the tasks that come before
+    """
+
+    task: str
+    state: TaskState
+    why_stale: tuple[str, ...]
+    backend: str
+    reason: str
+    would_change: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    estimate: Estimate
+    used: tuple[str, ...]
+    dropped: tuple[Mapping[str, str], ...]
+    needs: tuple[str, ...]
+    order: Order
+
+    def to_json(self) -> dict[str, Any]:
+        """As `plan --json` shows it."""
+        return {
+            "task": self.task,
+            "kind": self.order.kind,
+            "key": self.order.key,
+            "state": self.state,
+            "why_stale": list(self.why_stale),
+            "backend": self.backend,
+            "reason": self.reason,
+            "would_change": list(self.would_change),
+            "candidates": [candidate.to_json() for candidate in self.candidates],
+            "estimate": self.estimate.to_json(),
+            "inputs": {"used": list(self.used), "dropped": [dict(row) for row in self.dropped]},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run will do; a frozen value that can be printed, compared and run.
+
+    Attributes
+    ----------
+    output : absolute folder or s3:// URL
+    problems : what stops a run before it starts (a disk too small), in words
+    """
+
+    job: str
+    job_text: str
+    output: Location
+    tasks: tuple[TaskPlan, ...]
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As `plan --json` shows it."""
+        return {"schema": 1, "job": self.job, "tasks": [task.to_json() for task in self.tasks]}
+
+    def geojson(self) -> dict[str, Any]:
+        """Outline of each task's grid in WGS84, as a FeatureCollection to look at on a map."""
+        from pipelines.products import footprint
+
+        features = [
+            {
+                "type": "Feature",
+                "geometry": footprint(task.order),
+                "properties": {
+                    "task": task.task,
+                    "kind": task.order.kind,
+                    "state": task.state,
+                    "backend": task.backend,
+                },
+            }
+            for task in self.tasks
+        ]
+        return {"type": "FeatureCollection", "features": features}
+
+
+def make_plan(job: Job, *, settings: Settings | None = None) -> Plan:
+    """Plan of a job: opens what the job names, reads headers and no pixel, runs nothing.
+
+    Raises
+    ------
+    UserError
+        For anything in the job's files that the user can mend: no scenes, an area outside, mixed radiometry…
+    EngineError
+        If a store or engine cannot be reached.
+    """
+    if settings is None:
+        from infra.settings import load_settings
+
+        settings = load_settings()
+    s3 = settings.s3
+    output = Location.parse(job.output, base=job.folder, s3=s3)
+    planner = _Planner(job=job, settings=settings, output=output, region=_region(job, s3))
+    tasks = tuple(planner.plan(task) for task in job.tasks)
+    return Plan(job=job.name, job_text=job.text, output=output, tasks=tasks, problems=_problems(output, tasks))
+
+
+def _region(job: Job, s3: S3Options) -> Region | None:
+    area = job.area
+    if area is None:
+        return None
+    if area.bbox is not None:
+        west, south, east, north = area.bbox
+        ring = f"{west} {south}, {east} {south}, {east} {north}, {west} {north}, {west} {south}"
+        return Region(wkt=f"POLYGON (({ring}))", masks=False)
+    if area.wkt is not None:
+        return Region.from_wkt(area.wkt)
+    return read_region(Location.parse(str(area.file), base=job.folder, s3=s3).url)
+
+
+def _problems(output: Location, tasks: tuple[TaskPlan, ...]) -> tuple[str, ...]:
+    needed = sum(task.estimate.bytes_written for task in tasks)
+    free = output.free_bytes()
+    if free is not None and needed > free:
+        problem = (
+            f"output {output.url} has {free / 1e9:.1f} GB free, but about {needed / 1e9:.1f} GB will be written; "
+            "free space, choose another output or a smaller area"
+        )
+        return (problem,)
+    return ()
+
+
+class _Planner:
+    """Plans tasks one after the other; each sees what was found for those that it needs."""
+
+    def __init__(self, *, job: Job, settings: Settings, output: Location, region: Region | None) -> None:
+        self.job, self.settings, self.output, self.region = job, settings, output, region
+        self.surveys: dict[str, Survey] = {}
+        self.orders: dict[str, Order] = {}
+
+    def plan(self, task: Task) -> TaskPlan:
+        engines = {name: load_backend(name, self.settings) for name in ENGINES if name in task.spec.backends}
+        surveys = {name: backend.binding(task.kind).survey(self._request(task)) for name, backend in engines.items()}
+        candidates = tuple(_candidate(name, task, engines, surveys) for name in ENGINES)
+        choice = choose(candidates, wanted=task.backend, task=task.name)
+        survey = surveys[choice.backend]
+        order = self._order(task, survey)
+        state, notes, estimate = self._state(order, survey, engines[choice.backend])
+        _check_budget(task, estimate)
+        self.surveys[task.name], self.orders[task.name] = survey, order
+        return TaskPlan(
+            task=task.name,
+            state=state,
+            why_stale=notes,
+            backend=choice.backend,
+            reason=choice.reason,
+            would_change=choice.would_change,
+            candidates=candidates,
+            estimate=estimate,
+            used=tuple(survey.used),
+            dropped=tuple(survey.dropped),
+            needs=tuple(dict.fromkeys(task.references().values())),
+            order=order,
+        )
+
+    def _request(self, task: Task) -> Request:
+        period = self.job.period
+        return Request(
+            task=task.name,
+            parameters=task.parameters,
+            region=self.region,
+            period=(period.start, period.end) if period else None,
+            folder=self.job.folder,
+            output=self.output,
+            settings=self.settings,
+            inputs={parameter: self.surveys[name] for parameter, name in task.references().items()},
+        )
+
+    def _order(self, task: Task, survey: Survey) -> Order:
+        inputs = {parameter: self.orders[name] for parameter, name in task.references().items()}
+        period = self.job.period
+        files = {"files": survey.extra} if survey.extra is not None else {}
+        identified = Identity(
+            kind=task.kind,
+            version=task.spec.version,
+            parameters={**identity(task.parameters, line=False), **files},
+            line_parameters={**identity(task.parameters, line=True), **files},
+            area={"wkt": self.region.wkt, "masks": self.region.masks} if self.region else None,
+            period=[period.start.isoformat(), period.end.isoformat()] if period else None,
+            grid=survey.grid,
+            radiometry=survey.radiometry,
+            inputs={parameter: order.key for parameter, order in inputs.items()},
+            input_lines={parameter: order.line for parameter, order in inputs.items()},
+            scenes=survey.scenes,
+        )
+        return Order(
+            job=self.job.name,
+            task=task.name,
+            kind=task.kind,
+            key=identified.key,
+            line=identified.line,
+            output=self.output.url,
+            s3=self.output.s3,
+            parameters=task.parameters.model_dump(mode="json"),
+            region=self.region,
+            inputs=inputs,
+            document=survey.document,
+        )
+
+    def _state(self, order: Order, survey: Survey, backend: Backend) -> tuple[TaskState, tuple[str, ...], Estimate]:
+        if is_published(order):
+            return "done", (), Estimate()
+        continuation = backend.binding(order.kind).continuation(order, survey)
+        estimate = backend.estimate(continuation.work)
+        if self.output.list(f".sarbatch/lines/{short(order.line)}"):
+            return "stale", tuple(continuation.notes), estimate
+        return "new", (), estimate
+
+
+def _candidate(name: str, task: Task, engines: Mapping[str, Backend], surveys: Mapping[str, Survey]) -> Candidate:
+    if name not in engines:
+        return Candidate(backend=name, able=False, why=f"{task.kind} is made on {', '.join(engines)} only")
+    survey = surveys[name]
+    return Candidate(
+        backend=name,
+        able=True,
+        why="it makes this kind, and its inputs are files",
+        estimate=engines[name].estimate(survey.work),
+    )
+
+
+def _check_budget(task: Task, estimate: Estimate) -> None:
+    for name in ("core_hours", "eecu_hours"):
+        allowed = getattr(task.budget, name) if task.budget else None
+        if allowed is not None and getattr(estimate, name) > allowed:
+            raise JobError(
+                f"tasks.{task.name}.budget: about {getattr(estimate, name):.3g} {name.replace('_', '-')} are needed, {allowed:g} allowed",
+                "Raise the budget, or take a smaller area or period.",
+            )
+
+
+def refuse(plan: Plan) -> None:
+    """Stop before anything starts if the plan has problems.
+
+    Raises
+    ------
+    OutputError
+        With every problem.
+    """
+    if plan.problems:
+        raise OutputError("; ".join(plan.problems), "Nothing was started.")

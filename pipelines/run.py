@@ -1,0 +1,226 @@
+"""A run: a plan that is being carried out, by a steward that outlives whoever started it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from infra.errors import StateError
+from pipelines.backends import load_backend
+from pipelines.backends.protocol import State
+from pipelines.keys import request_id
+from pipelines.plan import Plan, TaskPlan, refuse
+from pipelines.products import published, to_json
+from pipelines.registry.rows import OperationRow, RunRow, TaskRow
+from pipelines.step import Stepper, nonce, note_run, product_row
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+    from pipelines.registry.registry import Registry
+
+LOOK_EVERY = 0.3  # seconds between looks at the registry while following
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as it stands in the registry."""
+
+    id: str
+    job: str
+    output: str
+    state: str
+
+
+def open_registry(settings: Settings) -> Registry:
+    """The registry that the settings name; SQLite in the user's state folder where they name none."""
+    from pipelines.registry.registry import Registry
+
+    return Registry.open(settings.registry_url)
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    settings: Settings | None = None,
+    detach: bool = False,
+    follow: Callable[[Registry, str], None] | None = None,
+) -> Run:
+    """Carry out a plan; returns when the run has ended, or at once with `detach`.
+
+    Parameters
+    ----------
+    plan : as `make_plan` gave it
+    follow : called again and again with the registry and the run's id while it runs, to show progress
+
+    Returns
+    -------
+    run : its state is "done", "failed" or "cancelled", or "running" with `detach`
+
+    Raises
+    ------
+    OutputError
+        If the output cannot be written or is too small; nothing was started.
+    """
+    if settings is None:
+        from infra.settings import load_settings
+
+        settings = load_settings()
+    refuse(plan)
+    plan.output.check_writable()
+    with open_registry(settings) as registry:
+        run = record(plan, registry)
+        if run.state == "running":
+            from pipelines.steward import ensure_steward
+
+            ensure_steward(registry, run.id, settings)
+            if not detach:
+                await_end(registry, run.id, settings=settings, follow=follow)
+        ended = registry.find_run(run.id)
+        return Run(id=ended.id, job=ended.job, output=ended.output, state=ended.state)
+
+
+def record(plan: Plan, registry: Registry) -> RunRow:
+    """Run of a plan in the registry: the newest unfinished one that makes the same keys, else a new one.
+
+    An unfinished run of the same job and output that makes other keys is cancelled: the job file has changed since.
+    """
+    unfinished = registry.newest_run(job=plan.job, output=plan.output.url, unfinished=True)
+    if unfinished is not None:
+        if [(task.name, task.key) for task in registry.tasks(unfinished.id)] == [
+            (task.task, task.order.key) for task in plan.tasks
+        ]:
+            return unfinished
+        cancel(registry, unfinished.id)
+    run = RunRow(id=_new_id(), job=plan.job, output=plan.output.url, job_text=plan.job_text, document=plan.to_json())
+    word = nonce(plan.output)
+    tasks = [_task_row(run.id, position, task) for position, task in enumerate(plan.tasks)]
+    operations = [_first_operation(run.id, task, word) for task in plan.tasks]
+    registry.add_run(run, tasks, operations)
+    for task in plan.tasks:
+        if task.state == "done":
+            rows = [to_json(task.order, product, run=run.id) for product in published(task.order)]
+            registry.add_products(run.id, task.task, [product_row(row) for row in rows])
+    if all(task.state == "done" for task in plan.tasks):
+        registry.end_run(run.id, "done")
+    note_run(registry, run.id, plan.tasks[0].order)
+    return registry.find_run(run.id)
+
+
+def await_end(
+    registry: Registry, run: str, *, settings: Settings, follow: Callable[[Registry, str], None] | None = None
+) -> None:
+    """Wait until a run has ended; a steward that died is replaced."""
+    from pipelines.steward import ensure_steward
+
+    while registry.find_run(run).state == "running":
+        if follow is not None:
+            follow(registry, run)
+        ensure_steward(registry, run, settings)
+        time.sleep(LOOK_EVERY)
+    if follow is not None:
+        follow(registry, run)
+
+
+def tick(registry: Registry, settings: Settings, *, runs: Sequence[RunRow] | None = None) -> list[Run]:
+    """One step of every unfinished run that no steward holds; the runs as they are after it."""
+    from pipelines.steward import held
+
+    after = []
+    for row in runs if runs is not None else [row for row in registry.runs() if row.state == "running"]:
+        with held(registry, row.id) as mine:
+            if mine:
+                stepper(registry, row, settings).step()
+        now = registry.find_run(row.id)
+        after.append(Run(id=now.id, job=now.job, output=now.output, state=now.state))
+    return after
+
+
+def stepper(registry: Registry, run: RunRow, settings: Settings) -> Stepper:
+    """Stepper of a run with the engines that its tasks name."""
+    names = {task.backend for task in registry.tasks(run.id)}
+    return Stepper(
+        registry=registry, run=run, settings=settings, engines={name: load_backend(name, settings) for name in names}
+    )
+
+
+def cancel(registry: Registry, run: str, *, task: str | None = None) -> int:
+    """Want every unfinished operation of a run (of one task) to stop; how many. The next steps see to it."""
+    count = 0
+    for operation in _operations(registry, run, task):
+        row: OperationRow | None = operation
+        while row is not None and not row.believed.final and row.wanted != "cancel":
+            if registry.change(row, event="cancel wanted", wanted="cancel") is not None:
+                count += 1
+                break
+            row = registry.operation(row.id)
+    return count
+
+
+def retry(registry: Registry, run: str, *, task: str | None = None) -> int:
+    """Give every failed or cancelled operation of a run (of one task) a new attempt; how many. Opens the run again.
+
+    What was not started because of it is tried again too.
+    """
+    latest = {(row.task, row.tile): row for row in _operations(registry, run, None)}
+    tasks = {row.name: row for row in registry.tasks(run)}
+    wanted = set(tasks) if task is None else {task, *(name for name, row in tasks.items() if task in row.needs)}
+    count = 0
+    for (name, tile), row in latest.items():
+        if name in wanted and row.believed in {State.FAILED, State.CANCELLED}:
+            from pipelines.orders import Order
+
+            word = nonce(Order.from_json(tasks[name].document).root)
+            new_id = request_id(nonce=word, key=row.key, tile=tile, attempt=row.attempt + 1)
+            count += registry.add_attempt(row, request_id=new_id, event="retry: asked for") is not None
+    if count:
+        registry.set_run_state(run, "running")
+    return count
+
+
+def _operations(registry: Registry, run: str, task: str | None) -> list[OperationRow]:
+    if task is not None and task not in {row.name for row in registry.tasks(run)}:
+        names = ", ".join(row.name for row in registry.tasks(run))
+        raise StateError(f"run {run} has no task '{task}'", f"Its tasks: {names}.")
+    return registry.operations(run=run, task=task)
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _task_row(run: str, position: int, task: TaskPlan) -> TaskRow:
+    return TaskRow(
+        run=run,
+        name=task.task,
+        position=position,
+        kind=task.order.kind,
+        key=task.order.key,
+        line=task.order.line,
+        backend=task.backend,
+        reason=task.reason,
+        needs=task.needs,
+        estimate=task.estimate.to_json(),
+        document=task.order.to_json(),
+    )
+
+
+def _first_operation(run: str, task: TaskPlan, word: str) -> OperationRow:
+    """First operation of a task: done if its key is, else the attempt that goes on from what lies in the output."""
+    from pipelines.backends.desk import Desk
+
+    attempt = Desk(task.order.desk).next_attempt()
+    done = task.state == "done"
+    return OperationRow(
+        run=run,
+        task=task.task,
+        key=task.order.key,
+        attempt=attempt,
+        request_id=request_id(nonce=word, key=task.order.key, tile="whole", attempt=attempt),
+        believed=State.DONE if done else State.WAITING,
+        engine_state="published" if done else "",
+        progress=1.0 if done else None,
+    )

@@ -1,0 +1,92 @@
+"""Status: what every run, task and operation is doing, as `status --json` shows it. Reads the registry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.backends.protocol import State
+from pipelines.registry.rows import OperationRow, RunRow, TaskRow
+
+if TYPE_CHECKING:
+    from pipelines.registry.registry import Registry
+
+# A task is in the state that most needs attention among its operations.
+ORDER = (
+    State.FAILED,
+    State.LOST,
+    State.CANCELLING,
+    State.CANCELLED,
+    State.RUNNING,
+    State.PUBLISHING,
+    State.SUBMITTING,
+    State.QUEUED,
+    State.WAITING,
+    State.DONE,
+)
+
+
+def status(registry: Registry, runs: Sequence[RunRow]) -> dict[str, Any]:
+    """State of runs, in the schema of `status --json`."""
+    return {"schema": 1, "runs": [_run(registry, run) for run in runs]}
+
+
+def _run(registry: Registry, run: RunRow) -> dict[str, Any]:
+    operations = registry.operations(run=run.id)
+    tasks = registry.tasks(run.id)
+    return {
+        "run": run.id,
+        "job": run.job,
+        "state": run.state,
+        "started": run.started.isoformat(),
+        "ended": run.ended.isoformat() if run.ended else None,
+        "tasks": [_task(task, [row for row in operations if row.task == task.name]) for task in tasks],
+    }
+
+
+def _task(task: TaskRow, operations: list[OperationRow]) -> dict[str, Any]:
+    newest: dict[str, OperationRow] = {}
+    for row in sorted(operations, key=lambda row: row.attempt):
+        newest[row.tile] = row
+    latest = list(newest.values())
+    worst = min(latest, key=lambda row: ORDER.index(row.believed))
+    errors = [row.error for row in sorted(operations, key=lambda row: row.attempt) if row.error]
+    return {
+        "task": task.name,
+        "kind": task.kind,
+        "backend": task.backend,
+        "state": worst.believed,
+        "engine_state": worst.engine_state,
+        "attempt": worst.attempt,
+        "progress": sum(row.progress or 0.0 for row in latest) / len(latest),
+        "reason": task.reason,
+        "error": _error(errors[-1]) if errors and worst.believed != State.DONE else None,
+        "estimate": dict(task.estimate),
+        "actual": _actual(latest),
+        "operations": [_operation(row) for row in operations],
+    }
+
+
+def _actual(latest: list[OperationRow]) -> dict[str, float] | None:
+    """What the operations took, added up; None while nothing has ended."""
+    names = sorted({name for row in latest for name in row.usage} - {"advanced"})
+    return {name: sum(row.usage.get(name, 0.0) for row in latest) for name in names} or None
+
+
+def _operation(row: OperationRow) -> dict[str, Any]:
+    return {
+        "tile": row.tile,
+        "attempt": row.attempt,
+        "request_id": row.request_id,
+        "wanted": row.wanted,
+        "state": row.believed,
+        "engine_state": row.engine_state,
+        "progress": row.progress,
+        "started": row.started.isoformat() if row.started else None,
+        "ended": row.ended.isoformat() if row.ended else None,
+        "error": _error(row.error) if row.error else None,
+    }
+
+
+def _error(error: Any) -> dict[str, str]:
+    return {name: error.get(name, "") for name in ("class", "message", "remedy")}

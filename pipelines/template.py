@@ -1,0 +1,127 @@
+"""The job file that `init` writes: every parameter of a kind with its unit, default and choices, from the spec."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from pipelines.kinds import all_kinds
+from pipelines.kinds.model import KindSpec, TaskReference
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+EXAMPLES: dict[str, Any] = {
+    "path": "scenes/",
+    "pattern": r"_(?P<polarization>[HV]{2})_(?P<date>\d{8})\.tif$",
+    "polarization": "HH",
+    "polarizations": ["VV", "VH"],
+    "zones": "zones.geojson",
+    "nodata": 0,
+}
+HEAD = """\
+# A job of sarbatch: `sarbatch plan {file}` shows what it will do and cost, `sarbatch run {file}` does it.
+# Lines that start with "# " and a key show a default: take the "# " away to change it.
+name: {name}
+# area: {{bbox: [-119.9, 34.3, -119.6, 34.6]}}   # longitude and latitude, WGS84; or {{wkt: "POLYGON((…))"}} or {{file: aoi.geojson}}
+# period: {{start: 2021-11-01, end: 2025-02-01}} # UTC dates, the end exclusive
+output: ./products                             # a folder, or s3://bucket/prefix
+tasks:
+"""
+
+
+def job_template(kind: str, *, file: str = "job.yaml") -> str:
+    """Commented job file for a kind and the kinds that it needs; valid as it stands once `path` exists."""
+    kinds = all_kinds()
+    spec = kinds[kind]
+    needed = [kinds[name] for name in dict.fromkeys(spec.references().values())]
+    tasks = [_task(one, {other.name: _task_name(other.name) for other in needed}) for one in (*needed, spec)]
+    return HEAD.format(file=file, name=kind) + "\n".join(tasks)
+
+
+def _task_name(kind: str) -> str:
+    return kind.rpartition("-")[2]
+
+
+def _task(spec: KindSpec, names: dict[str, str]) -> str:
+    lines = [f"  {_task_name(spec.name)}:", f"    kind: {spec.name}", *_comment(spec.summary, "    ")]
+    for name, field in spec.parameters.model_fields.items():
+        reference = next((mark for mark in field.metadata if isinstance(mark, TaskReference)), None)
+        lines += _field(name, field, "    ", value=names[reference.kind] if reference else None)
+    lines += [
+        *_comment("which engine makes it: auto, dask, earth-engine", "    "),
+        "    # backend: auto",
+        *_comment("what it may cost, Dask core-hours; and by when it should be done, ISO 8601", "    "),
+        "    # budget: {core_hours: 10}",
+        "    # deadline: P1D",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> list[str]:
+    models = _models(field.annotation)
+    lines = _comment(_described(field), indent)
+    if value is not None:
+        return [*lines, f"{indent}{name}: {value}"]
+    if models and field.is_required():
+        lines.append(f"{indent}{name}:")
+        for index, model in enumerate(models):
+            lines += _model(model, indent + "  ", commented=index > 0)
+        return lines
+    if models:
+        inner = ", ".join(f"{key}: {_shown(sub.default)}" for key, sub in models[0].model_fields.items())
+        for key, sub in models[0].model_fields.items():
+            lines += _comment(f"{key}: {_described(sub)}", indent)
+        return [*lines, f"{indent}# {name}: {{{inner}}}"]
+    if field.is_required():
+        return [*lines, f"{indent}{name}: {_shown(EXAMPLES.get(name))}"]
+    default = field.default if field.default is not None else EXAMPLES.get(name)
+    return [*lines, f"{indent}# {name}: {_shown(default)}"]
+
+
+def _model(model: type[BaseModel], indent: str, *, commented: bool) -> list[str]:
+    """Fields of one choice of source; further choices are comments."""
+    lines = _comment((model.__doc__ or "").strip(), indent)
+    for name, field in model.model_fields.items():
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        rows = (
+            [f"{indent}{name}: {choices[0]}"]
+            if field.is_required() and len(choices) == 1
+            else _field(name, field, indent)
+        )
+        lines += [f"{indent}# {row.strip()}" if commented and not row.strip().startswith("#") else row for row in rows]
+    return lines
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
+        return [model for part in get_args(annotation) for model in _models(part)]
+    return []
+
+
+def _described(field: FieldInfo) -> str:
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    among = f" ({' | '.join(map(str, choices))})" if choices else ""
+    needed = "" if not field.is_required() else " [required]"
+    left_out = "; left out by default" if field.default is None else ""
+    return f"{field.description or ''}{among}{left_out}{needed}"
+
+
+def _shown(value: Any) -> str:
+    if value is PydanticUndefined:
+        return ""
+    if isinstance(value, BaseModel):
+        return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value) + "}"
+    if isinstance(value, str) and not value.isidentifier() and not value.replace("-", "").isalnum():
+        return "'" + value.replace("'", "''") + "'"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return [f"{indent}# {line}" for line in textwrap.wrap(text, 110 - len(indent))]
