@@ -55,7 +55,7 @@ def choose(candidates: Sequence[Candidate], *, wanted: str, task: str) -> Choice
         If the job names an engine that cannot make the task, or none can.
     """
     able = {candidate.backend: candidate for candidate in candidates if candidate.able}
-    others = tuple(f"{c.backend}: {c.why}" for c in candidates if not c.able)
+    others = tuple(f"{c.backend} cannot: {c.why}" for c in candidates if not c.able)
     if wanted != "auto":
         if wanted not in able:
             why = next((c.why for c in candidates if c.backend == wanted), "it is not installed")
@@ -72,5 +72,8 @@ def choose(candidates: Sequence[Candidate], *, wanted: str, task: str) -> Choice
             "`sarbatch doctor` says what is missing.",
         )
     best = min(able.values(), key=lambda c: c.estimate.wall_seconds if c.estimate else 0.0)
-    reason = f"only {best.backend} can: {others[0]}" if len(able) == 1 and others else f"{best.backend}: {best.why}"
-    return Choice(backend=best.backend, reason=reason, would_change=others)
+    if len(able) == 1 and others:
+        changes = tuple(f"a version of this kind for {c.backend}" for c in candidates if not c.able)
+        return Choice(backend=best.backend, reason=f"it alone can make this: {'; '.join(others)}", would_change=changes)
+    others = tuple(f"{c.backend}, if it took less than {best.backend}" for c in able.values() if c is not best)
+    return Choice(backend=best.backend, reason=best.why, would_change=others)

@@ -62,7 +62,7 @@ class Desk:
             return ""
 
     def write_result(self, **facts: Any) -> None:
-        """What it took; written after publication, for people: the STAC item alone says that the key is published."""
+        """What it took; written just before publication, which the STAC item alone proclaims."""
         self.location.write_json("result.json", facts)
 
     def result(self) -> dict[str, Any] | None:

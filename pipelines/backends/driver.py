@@ -94,11 +94,11 @@ def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float) -> None:
         driver.checkpoint("last-write", 1.0)
         for product in products:
             _move(order, product)
+        usage = _usage(client, order, products, started=started, cpu=cpu)
+        desk.write_result(attempt=attempt, usage=usage, ended=time.time())
         driver.checkpoint("before-publication", 1.0)
         publish(order, products, versions=_versions())
         faults.reached("after-publication")
-        usage = _usage(client, products, started=started, cpu=cpu)
-        desk.write_result(attempt=attempt, usage=usage, ended=time.time())
         desk.parts.delete_all()
         logger.info("%s %s: published %d products", order.task, short(order.key), len(products))
     lease.release()
@@ -161,15 +161,30 @@ def _cpu_seconds(client: Client) -> dict[str, float]:
     return seconds
 
 
-def _usage(client: Client, products: list[Product], *, started: float, cpu: Mapping[str, float]) -> dict[str, float]:
-    """What it took. CPU time is that of every worker while the driver ran: a restarted worker's is lost, another driver's counts."""
+def _usage(
+    client: Client, order: Order, products: list[Product], *, started: float, cpu: Mapping[str, float]
+) -> dict[str, float]:
+    """What this attempt took.
+
+    CPU time is that of every worker while the driver ran: a restarted worker's is lost, another driver's counts. Bytes
+    written are those of the products, and of what was added to a line's store since the attempt began.
+    """
     now = _cpu_seconds(client)
     core_seconds = sum(max(0.0, seconds - cpu.get(worker, 0.0)) for worker, seconds in now.items())
     return {
         "wall_seconds": round(time.time() - started, 3),
         "core_hours": round(core_seconds / 3600, 6),
-        "bytes_written": float(sum(product.size or 0 for product in products)),
+        "bytes_written": float(sum(product.size or 0 for product in products) + _added(order, products, since=started)),
     }
+
+
+def _added(order: Order, products: list[Product], *, since: float) -> int:
+    """Bytes that were added to the stores of a line."""
+    stores = {product.path.removeprefix("../") for product in products if product.path.startswith("../")}
+    kind = order.root / order.kind
+    return sum(
+        entry.size for store in stores for entry in kind.list(store) if entry.modified.timestamp() >= since - 1.0
+    )
 
 
 def _versions() -> dict[str, str]:

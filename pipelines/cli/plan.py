@@ -148,16 +148,16 @@ def print_plan(made: Plan, *, explain: bool) -> None:
         )
     )
     for task in made.tasks:
+        console.print(f"{task.task}: {task.backend} because {task.reason}", markup=False)
+        for change in task.would_change:
+            console.print(f"  would change it: {change}", markup=False)
         for why in task.why_stale:
-            console.print(f"{task.task}: {why}", markup=False)
+            console.print(f"  stale: {why}", markup=False)
         if explain:
-            console.print(f"{task.task}: {task.reason}", markup=False)
             for candidate in task.candidates:
                 able = "can" if candidate.able else "cannot"
                 cost = f"; {show.estimate(candidate.estimate.to_json())}" if candidate.estimate else ""
                 console.print(f"  {candidate.backend} {able}: {candidate.why}{cost}", markup=False)
-            for change in task.would_change:
-                console.print(f"  would change it: {change}", markup=False)
             console.print(f"  key {task.order.key[:16]}, line {task.order.line[:16]}", markup=False)
             for row in task.dropped:
                 console.print(f"  left out {row['path'].rpartition('/')[2]}: {row['reason']}", markup=False)

@@ -84,9 +84,14 @@ def seconds(value: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def core_hours(value: float) -> str:
+    """Compute as people read it: seconds of one core where it is little."""
+    return f"{value * 3600:.0f} core-s" if value < 0.1 else f"{value:.1f} core-h"
+
+
 def estimate(value: Mapping[str, float]) -> str:
     """Estimate in one line."""
     return (
         f"{number(value['pixels'])}px, reads {size(value['bytes_read'])}, writes {size(value['bytes_written'])}, "
-        f"{value['core_hours']:.4f} core-h, about {seconds(value['wall_seconds'])}"
+        f"{core_hours(value['core_hours'])}, about {seconds(value['wall_seconds'])}"
     )
