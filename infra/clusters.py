@@ -1,0 +1,170 @@
+"""Dask clusters: find, start and stop the local one; connect to any."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.errors import EngineError, OutputError, TransientError
+from infra.local_cluster import ClusterPlan, ClusterRecord, is_busy, locked, read_record, record_path
+from infra.processes import start_time
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS = 15.0
+ANSWER_SECONDS = 10.0  # of a local cluster, until it is taken for dead
+START_SECONDS = 90.0
+STOP_SECONDS = 15.0
+LOG_BYTES = 10 * 2**20  # then the log of earlier clusters is moved aside
+INHERITED = ("AWS_", "SARBATCH_FAULT", "EARTHDATA_")  # variables that change what a worker can do
+
+
+def connect(address: str, *, timeout: float = CONNECT_SECONDS) -> Client:
+    """Client of a scheduler; not made the default one. Close it after use.
+
+    Raises
+    ------
+    TransientError
+        If it does not answer within `timeout` seconds.
+    EngineError
+        If the address is none.
+    """
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=timeout, set_as_default=False)
+    except OSError as error:  # a time-out is one
+        raise TransientError(
+            f"the Dask scheduler at {address} does not answer ({error})", "Check SARBATCH_SCHEDULER, then run again."
+        ) from error
+    except ValueError as error:
+        raise EngineError(f"{address!r} is not a Dask address: {error}", "Write it as tcp://host:8786.") from error
+
+
+def ensure_local_cluster(settings: Settings) -> str:
+    """Address of this state folder's local cluster, started if none runs; of concurrent callers one starts it.
+
+    One that does not answer is killed and replaced. So is an idle one whose workers were born with other settings
+    or keys than the caller has now; a busy one is left at its work, and used.
+
+    Raises
+    ------
+    OutputError
+        If the state folder cannot be written.
+    EngineError
+        If the cluster does not start; with the end of its log.
+    """
+    folder = settings.state_dir
+    try:
+        (folder / "dask").mkdir(parents=True, exist_ok=True)
+        with locked(folder, wait=True):
+            plan = _plan(settings)
+            record = read_record(folder)
+            if record and record.alive:
+                busy = _busy(record.address)
+                if busy or (busy is False and record.fingerprint == plan.fingerprint):
+                    record_path(folder).touch()  # the cluster then knows that it is wanted
+                    return record.address
+                _end(record)
+            return _start(plan)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written: {error.strerror}", "Set SARBATCH_STATE_DIR to a folder of yours."
+        ) from error
+
+
+def find_local_cluster(settings: Settings) -> str | None:
+    """Address of this state folder's local cluster if its process runs; it is not asked anything."""
+    record = read_record(settings.state_dir)
+    return record.address if record and record.alive else None
+
+
+def stop_local_cluster(settings: Settings) -> None:
+    """End this state folder's local cluster, whatever it does; nothing if none runs."""
+    if settings.state_dir.is_dir():
+        with locked(settings.state_dir, wait=True):
+            record = read_record(settings.state_dir)
+            if record and record.alive:
+                _end(record)
+            record_path(settings.state_dir).unlink(missing_ok=True)
+
+
+def _plan(settings: Settings) -> ClusterPlan:
+    plan = ClusterPlan(
+        folder=str(settings.state_dir),
+        workers=settings.workers,
+        threads=settings.threads_per_worker,
+        memory_limit=settings.memory_limit,
+        idle_timeout=settings.idle_timeout,
+        fingerprint="",
+    )
+    inherited = sorted((name, value) for name, value in os.environ.items() if name.startswith(INHERITED))
+    born_with = json.dumps([asdict(plan), inherited, sys.executable])
+    return ClusterPlan(**{**asdict(plan), "fingerprint": hashlib.sha256(born_with.encode()).hexdigest()})
+
+
+def _busy(address: str) -> bool | None:
+    """Whether the cluster works; None if it does not answer."""
+    try:
+        with connect(address, timeout=ANSWER_SECONDS) as client:
+            return bool(client.run_on_scheduler(is_busy))
+    except TransientError:
+        return None
+
+
+def _start(plan: ClusterPlan) -> str:
+    folder = Path(plan.folder)
+    log = folder / "cluster.log"
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(folder / "cluster.log.1")
+    record_path(folder).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "infra.local_cluster", json.dumps(asdict(plan))]
+    said = subprocess.run(  # noqa: S603 -- this interpreter, this module
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+        cwd=folder,
+    )
+    if said.returncode:
+        raise EngineError(f"the local cluster did not start: {said.stderr.strip()}", "Run `sarbatch doctor`.")
+    pid = int(said.stdout)
+    deadline = time.monotonic() + START_SECONDS
+    while start_time(pid) is not None and time.monotonic() < deadline:
+        record = read_record(folder)
+        if record and record.pid == pid:
+            return record.address
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    end = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+    raise EngineError(
+        f"the local cluster did not start within {START_SECONDS:g} s; its log {log} ends:\n{end}",
+        "Run `sarbatch doctor`.",
+    )
+
+
+def _end(record: ClusterRecord) -> None:
+    """Ask the process to end, then kill it and its workers."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(record.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while record.alive and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if record.alive:
+            os.killpg(record.pid, signal.SIGKILL)  # a session of its own: the workers too
+            while record.alive:
+                time.sleep(0.01)
