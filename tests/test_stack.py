@@ -25,6 +25,7 @@ from stack_scenes import (
 )
 
 from dask_jobs.ledger import continuation, obstacles
+from dask_jobs.scenes import Raster
 from dask_jobs.stack import append_passes
 from dask_jobs.stack_schema import StackLayout
 from dask_jobs.stack_store import (
@@ -215,3 +216,30 @@ def test_real_bursts_of_one_pass_lie_where_their_coordinates_say(client: Client,
     values = open_stack(store)["VV"].isel(time=1).compute(scheduler="synchronous").values
     np.testing.assert_array_equal(values, expected)
     print(f"\n{grid.height} x {grid.width}: {size_of(store)} bytes for {len(passes)} dates of {2 * 4 * grid.pixels}")
+
+
+def test_the_mosaic_reader_hides_what_lies_outside_a_polygon(client: Client, tmp_path: Path) -> None:
+    import rasterio
+    from pyproj import Transformer
+    from shapely import Point
+
+    from dask_jobs.stack import MosaicReader
+    from infra.region import Region
+
+    values = np.random.default_rng(7).gamma(4.0, 0.025, BASE.shape).astype("float32")
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", height=40, width=50, count=1, dtype="float32", nodata=np.nan,
+        crs=BASE.crs, transform=BASE.affine,
+    ) as file:  # fmt: skip
+        file.write(values, 1)
+    part = replace(scene(0), rasters={"VV": Raster(url=str(tmp_path / "a.tif"))})
+    centre = Point(*Transformer.from_crs(BASE.crs, "EPSG:4326", always_xy=True).transform(BASE.x[25], BASE.y[20]))
+    reader = MosaicReader(target=BASE, region=Region(wkt=centre.buffer(0.004).wkt, masks=True))
+    layout = StackLayout(grid=BASE, polarizations=("VV",), chunk=16)
+    append_passes(folder(tmp_path), layout, [one(part)], read=reader, client=client)
+    got = open_stack(folder(tmp_path))["VV"].isel(time=0).compute(scheduler="synchronous").values
+    shown = np.isfinite(got)
+    assert shown[20, 25]
+    assert 100 < shown.sum() < 1000
+    assert not shown[0].any()
+    np.testing.assert_array_equal(got[shown], values[shown])
