@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dask_jobs.readers.raster_headers import open_raster
+from dask_jobs.readers.raster_headers import holds_data, open_raster
 from dask_jobs.scenes import Pass, Raster, Scale, Scene
 from infra.errors import InputError
 from infra.grid import Grid, Window
@@ -163,10 +163,7 @@ def _check_unchanged(raster: Raster, grid: Grid, dataset: Any) -> None:
 def _declared_valid(values: np.ndarray, raster: Raster, dataset: Any, source: Any) -> np.ndarray:
     from rasterio.enums import MaskFlags
 
-    valid = np.ones(values.shape, dtype=bool)
-    if raster.nodata is not None:
-        floating = values.dtype.kind == "f"  # a float32 file holds the declared value rounded to float32
-        valid &= values != (values.dtype.type(raster.nodata) if floating else raster.nodata)
+    valid = holds_data(values, raster.nodata)
     if MaskFlags.per_dataset in dataset.mask_flag_enums[raster.band - 1]:
         valid &= dataset.read_masks(raster.band, window=source) != 0
     return valid

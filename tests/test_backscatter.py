@@ -18,7 +18,7 @@ from dask_jobs.passes import group_passes, stack_grid
 from dask_jobs.readers import geotiff, opera
 from dask_jobs.readers.file_names import FileNames
 from dask_jobs.readers.geotiff import PixelValues
-from dask_jobs.readers.raster_headers import read_header
+from dask_jobs.readers.raster_headers import holds_data, read_header
 from dask_jobs.scenes import Pass, Raster, Scale, Scene
 from infra.errors import InputError, LatticeError
 from infra.grid import Grid, Window
@@ -133,6 +133,23 @@ def test_what_is_no_data_is_nan_and_nothing_else(tmp_path: Path) -> None:
     with_zero = read(write_tif(tmp_path / "b.tif", values), nodata=0)
     assert math.isnan(with_zero[0, 2])
     assert with_zero[1, 0] == np.float32(-9999.9)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "stored"),
+    [
+        ("f4", -9999.9, -9999.9),
+        ("f4", -1.7976931348623157e308, -np.inf),
+        ("f8", -9999.9, -9999.9),
+        ("i2", -9999, -9999),
+        ("u1", -9999.0, 0),
+    ],
+)
+def test_no_data_is_compared_as_the_file_stores_it(dtype: str, nodata: float, stored: float) -> None:
+    values = np.array([stored, 1, 2]).astype(dtype)
+    nothing = dtype == "u1"  # no byte can be -9999
+    power = np.where(holds_data(values, nodata), to_power(values, Raster(url="")), np.nan)
+    np.testing.assert_array_equal(power, [0 if nothing else np.nan, 1, 2])
 
 
 def test_decibels_without_measure_are_no_data() -> None:

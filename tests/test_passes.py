@@ -164,6 +164,13 @@ def test_scenes_outside_the_area_are_dropped() -> None:
     assert passes.drop_outside(found, None) is found
 
 
+def test_an_area_where_the_scenes_projection_ends_is_outside() -> None:
+    region = Region(wkt="POLYGON((-3 0, -2 0, -2 1, -3 1, -3 0))", masks=False)  # 90 degrees from the zone's meridian
+    assert region.projected("EPSG:32745").bounds[0] == float("inf")
+    with pytest.raises(InputError, match="holds no pixel"):
+        passes.drop_outside(Found(scenes=(scene(place=grid(crs="EPSG:32745")),)), region)
+
+
 def test_an_area_that_no_scene_covers_is_told_with_both_extents() -> None:
     region = Region(wkt="POLYGON((10 50, 11 50, 11 51, 10 51, 10 50))", masks=False)
     with pytest.raises(

@@ -12,6 +12,7 @@ import boto3
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from geotiffs import PLACE, opera_name, write_tif
 
@@ -151,8 +152,13 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, layout: dict) -> None:
     noise = np.random.default_rng(1).gamma(4, 0.1, (2, 64, 48)).astype(np.float32)
     whole = write_tif(tmp_path / "whole.tif", noise, **layout)
     assert read_header(str(whole), s3=S3).bands == 2
-    data = whole.read_bytes()
-    cut = tmp_path / "cut.tif"
+    rasterio.shutil.copy(whole, tmp_path / "cog.tif", driver="COG", blocksize=128)  # header first, pixels last
+    _refuses_every_cut(whole)
+    _refuses_every_cut(tmp_path / "cog.tif")
+
+
+def _refuses_every_cut(whole: Path) -> None:
+    data, cut = whole.read_bytes(), whole.with_name("cut.tif")
     for share in (0.001, 0.01, 0.2, 0.5, 0.9, 0.999):
         cut.write_bytes(data[: int(len(data) * share)])
         with pytest.raises(InputError, match=r"cut\.tif is (truncated|no GeoTIFF, or truncated)|download it again"):
@@ -302,6 +308,10 @@ def test_identity_is_content_and_neither_path_nor_time(tmp_path: Path) -> None:
     assert one.fingerprint == same.fingerprint != other.fingerprint
     assert len(one.fingerprint) == len(hashlib.sha256().hexdigest())
     assert one.size == other.size > 0
+    write_tif(tmp_path / "HH_20211119.tif", FLAT)
+    shutil.copy(tmp_path / "HH_20211119.tif", tmp_path / "HH_20211201.tif")
+    early, late = geotiff.find(f"{tmp_path}/HH*", names=NAMES, s3=S3).scenes
+    assert early.fingerprint == late.fingerprint
 
 
 # ---------------------------------------------------------------------------------------------- GeoTIFF

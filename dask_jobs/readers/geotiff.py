@@ -11,7 +11,7 @@ import numpy as np
 
 from dask_jobs.readers.file_names import FileNames, NamedFile, read_names
 from dask_jobs.readers.files import Paths, list_files, with_fingerprints
-from dask_jobs.readers.raster_headers import RasterHeader, open_raster, read_headers, same_grid
+from dask_jobs.readers.raster_headers import RasterHeader, holds_data, open_raster, read_headers, same_grid
 from dask_jobs.scenes import Dropped, Found, Radiometry, Raster, Scale, Scene
 from infra.errors import InputError
 
@@ -194,11 +194,8 @@ def read_sample(header: RasterHeader, values: PixelValues, *, s3: S3Options) -> 
     with open_raster(header.url, s3=s3) as dataset:
         for down, right in ((2, 2), (1, 1), (1, 3), (3, 1), (3, 3)):
             window = Window((grid.width - width) * right // 4, (grid.height - height) * down // 4, width, height)
-            block = dataset.read(1, window=window).astype("float64").ravel()
-            keep = np.isfinite(block)
-            if raster.nodata is not None:
-                keep &= block != float(np.asarray(raster.nodata, dtype=header.dtype))
-            sample = block[keep]
+            block = dataset.read(1, window=window)
+            sample = block[np.isfinite(block) & holds_data(block, raster.nodata)].astype(np.float64)
             if sample.size:
                 break
     return sample

@@ -94,6 +94,16 @@ def open_raster(url: str, *, s3: S3Options) -> Iterator[Any]:
                 raise _unreadable(url, error) from error
 
 
+def holds_data(values: np.ndarray, nodata: float | None) -> np.ndarray:
+    """Whether each value differs from `nodata`, bool; where values are float32, from `nodata` rounded to float32."""
+    if nodata is None:
+        return np.ones(values.shape, dtype=bool)
+    with np.errstate(
+        over="ignore"
+    ):  # the least float64, a common no-data value, is -inf in float32: no data either way
+        return np.asarray(values != nodata)
+
+
 def _read(file: SourceFile, *, s3: S3Options) -> RasterHeader:
     if file.size == 0:
         raise _truncated(file.url, "it is empty")
