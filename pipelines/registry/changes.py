@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -181,13 +182,18 @@ def _birth(operation: OperationRow) -> dict[str, Any]:
 
 
 def check_request_ids(connection: Connection, operations: Sequence[OperationRow]) -> None:
-    """A request id stands for one operation in the whole registry: sent twice, the engine would join the two."""
-    given = [operation.request_id for operation in operations]
-    doubled = {r for r in given if given.count(r) > 1} if len(set(given)) < len(given) else set()
+    """A request id stands for one operation of a task: sent for two, the engine would join them.
+
+    Across runs, and across tasks that make the same key, it is meant to: they share what the engine does.
+    """
+    given = [(operation.run, operation.task, operation.request_id) for operation in operations]
+    doubled = {place[2] for place, times in Counter(given).items() if times > 1}
     o = tables.operation.c
-    for start in range(0, len(given), 500):  # databases limit the parameters of one statement
-        used = select(o.request_id).where(o.request_id.in_(given[start : start + 500]))
-        doubled |= set(connection.scalars(used))
+    for run, task in {(run, task) for run, task, _ in given}:
+        here = [request for r, t, request in given if (r, t) == (run, task)]
+        for start in range(0, len(here), 500):  # databases limit the parameters of one statement
+            same = and_(o.run == run, o.task == task, o.request_id.in_(here[start : start + 500]))
+            doubled |= set(connection.scalars(select(o.request_id).where(same)))
     if doubled:
         raise StateError(
             f"request id {min(doubled)} belongs to another operation",

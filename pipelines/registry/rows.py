@@ -79,7 +79,7 @@ class OperationRow:
     id : "run/task/tile/attempt" unless given
     tile : "whole" where the task is one operation
     attempt : from 1
-    request_id : deterministic; unique in the registry
+    request_id : deterministic; two runs (or tasks) that want the same key share it, and so share the engine's operation
     handle : the engine's name of it, None before it is submitted
     wanted, believed, engine_state : what the user wants, what we believe, what the engine said last
     progress : 0 to 1, None where unknown

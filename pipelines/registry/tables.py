@@ -112,7 +112,7 @@ operation = Table(
     Column("ended", Utc),
     ForeignKeyConstraint(["run", "task"], ["task.run", "task.name"]),
     UniqueConstraint("run", "task", "tile", "attempt"),
-    UniqueConstraint("request_id"),
+    UniqueConstraint("run", "task", "request_id"),
     Index(None, "believed"),
     Index(None, "key"),
 )

@@ -91,7 +91,7 @@ def _create_operation() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_operation"),
         sa.ForeignKeyConstraint(["run", "task"], ["task.run", "task.name"], name="fk_operation_run_task"),
         sa.UniqueConstraint("run", "task", "tile", "attempt", name="uq_operation_run_task_tile_attempt"),
-        sa.UniqueConstraint("request_id", name="uq_operation_request_id"),
+        sa.UniqueConstraint("run", "task", "request_id", name="uq_operation_run_task_request_id"),
     )
     op.create_index("ix_operation_believed", "operation", ["believed"])
     op.create_index("ix_operation_key", "operation", ["key"])
