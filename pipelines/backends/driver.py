@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pipelines.kinds.binding import Binding
 
 REPORT_EVERY = 0.5  # seconds between progress files, so that a thousand blocks are not a thousand objects
+COMMITTING = frozenset({"block", "last-write", "before-publication"})  # what follows cannot be taken back
+KEPT = frozenset({"committed", "write"})  # what came before is not lost if the driver dies now
 VERSIONS = ("sarbatch", "dask", "icechunk", "numba", "numpy", "rasterio", "xarray", "zarr")
 
 logger = logging.getLogger("sarbatch.driver")
@@ -119,13 +121,10 @@ class DaskDriver:
     def checkpoint(self, point: str, fraction: float) -> None:
         """Report progress; raises where this driver may not go on."""
         faults.reached(point)
-        self._advanced = self._advanced or point != "start"
+        self._advanced = self._advanced or point in KEPT
         now = time.monotonic()
-        if now - self._last < REPORT_EVERY and point not in {"last-write", "before-publication"}:
-            # The lease's own check costs a listing: blocks come faster than that, commits do not.
-            if point == "block":
-                self._may_go_on()
-            return
+        if now - self._last < REPORT_EVERY and point not in COMMITTING:
+            return  # to check the lease is to list a folder: pieces of work come faster than that is worth
         self._last = now
         self._may_go_on()
         logger.info("%s %.0f %%", point, 100 * fraction)

@@ -78,8 +78,8 @@ class Continuation:
 class Driver(Protocol):
     """What a binding's `make` may ask of the process that runs it.
 
-    `checkpoint(point, fraction)` is called before every commit and after every piece of work: it reports progress and
-    raises where the driver may not go on (lease lost, cancelled).
+    `checkpoint(point, fraction)` reports progress and raises where the driver may not go on (lease lost, cancelled). Points:
+    "start"; "writing", after a piece of work; "block", before a commit; "committed", after it; "write", after a file.
     """
 
     client: Client

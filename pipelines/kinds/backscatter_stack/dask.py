@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import count
@@ -134,7 +134,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
             group=label,
             read=MosaicReader(target=grids[label], hide=_hidden(parameters), s3=order.s3, region=order.region),
             client=driver.client,
-            checkpoint=lambda point, fraction, done=index: driver.checkpoint(point, (done + fraction) / len(passes)),  # type: ignore[misc] # a default argument binds the loop's value
+            checkpoint=_checkpoint(driver, index, len(passes)),
         )
     driver.checkpoint("write", 1.0)
     publish_tag(store, short(order.key))
@@ -151,6 +151,11 @@ def make(order: Order, driver: Driver) -> list[Product]:
         for label in passes
     ]
     return products + [product for label in passes for product in _exports(order, parameters, store, label, driver)]
+
+
+def _checkpoint(driver: Driver, index: int, total: int) -> Callable[[str, float], None]:
+    """Progress over all groups."""
+    return lambda point, fraction: driver.checkpoint(point, (index + fraction) / total)
 
 
 def _exports(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +87,16 @@ def make(order: Order, driver: Driver) -> list[Product]:
             reduction,
             parts=driver.parts,
             client=driver.client,
-            checkpoint=lambda point, fraction, done=index: driver.checkpoint(point, (done + fraction) / len(stores)),  # type: ignore[misc] # a default argument binds the loop's value
+            checkpoint=_checkpoint(driver, index, len(stores)),
         )
         products += [Product(**asdict(row), units=KIND.product(row.name).units) for row in written]
     return products
+
+
+def _checkpoint(driver: Driver, index: int, total: int) -> Callable[[str, float], None]:
+    """Progress over all groups; a block of the reduction is kept as soon as it is there."""
+    names = {"block": "committed", "median": "committed"}
+    return lambda point, fraction: driver.checkpoint(names.get(point, point), (index + fraction) / total)
 
 
 def _read_zones(parameters: StackStatistics, request: Request) -> list[dict[str, str]]:
