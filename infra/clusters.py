@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 15.0
-ANSWER_SECONDS = 10.0  # of a local cluster, until it is taken for dead
+ANSWER_SECONDS = 20.0  # of a local cluster, until it is taken for dead
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 LOG_BYTES = 10 * 2**20  # then the log of earlier clusters is moved aside
@@ -43,13 +45,28 @@ def connect(address: str, *, timeout: float = CONNECT_SECONDS) -> Client:
     from distributed import Client
 
     try:
+        _greet(address, timeout=timeout)
         return Client(address, timeout=timeout, set_as_default=False)
     except OSError as error:  # a time-out is one
         raise TransientError(
-            f"the Dask scheduler at {address} does not answer ({error})", "Check SARBATCH_SCHEDULER, then run again."
+            f"the Dask scheduler at {address} does not answer ({str(error) or 'timed out'})",
+            "Check that it runs, and SARBATCH_SCHEDULER, then run again.",
         ) from error
     except ValueError as error:
         raise EngineError(f"{address!r} is not a Dask address: {error}", "Write it as tcp://host:8786.") from error
+
+
+def _greet(address: str, *, timeout: float) -> None:
+    """Exchange greetings with a scheduler: one that listens and says nothing (stopped, swapped out) hangs `Client` for ever."""
+    from distributed.comm import connect as open_comm
+
+    async def greet() -> None:
+        comm = await asyncio.wait_for(open_comm(address, timeout=timeout), timeout)
+        await comm.close()
+
+    # A thread of its own: a notebook's has an event loop already
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(greet())).result()
 
 
 def ensure_local_cluster(settings: Settings) -> str:
@@ -143,18 +160,16 @@ def _start(plan: ClusterPlan) -> str:
         raise EngineError(f"the local cluster did not start: {said.stderr.strip()}", "Run `sarbatch doctor`.")
     pid = int(said.stdout)
     deadline = time.monotonic() + START_SECONDS
-    while start_time(pid) is not None and time.monotonic() < deadline:
+    while start_time(pid) is not None:
         record = read_record(folder)
         if record and record.pid == pid:
             return record.address
+        if time.monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            raise EngineError(f"the local cluster did not start within {START_SECONDS:g} s", f"Its log is {log}.")
         time.sleep(0.05)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    end = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-    raise EngineError(
-        f"the local cluster did not start within {START_SECONDS:g} s; its log {log} ends:\n{end}",
-        "Run `sarbatch doctor`.",
-    )
+    last = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+    raise EngineError(f"the local cluster did not start: {last}", f"Its log is {log}.")
 
 
 def _end(record: ClusterRecord) -> None:

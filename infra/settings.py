@@ -20,6 +20,7 @@ from infra.storage import S3Options
 PREFIX = "SARBATCH_"
 FAULT_PREFIX = "SARBATCH_FAULT"  # tests make a driver fail at a named point
 FILE = "sarbatch.toml"
+MEMORY = r"^(auto|[0-9]+(\.[0-9]+)? ?([kKMGT]i?)?B)$"
 
 
 def _state_dir() -> Path:
@@ -47,7 +48,7 @@ class Settings(BaseModel):
         default_factory=lambda: os.cpu_count() or 1, gt=0, description="processes of the local cluster"
     )
     threads_per_worker: int = Field(1, gt=0, description="threads of each of them")
-    memory_limit: str = Field("auto", description="of each worker: auto, or a size such as 4GB")
+    memory_limit: str = Field("auto", pattern=MEMORY, description="of each worker: auto, or a size such as 4GB")
     idle_timeout: float = Field(600.0, gt=0, description="seconds without work until the local cluster ends")
     lease_ttl: float = Field(30.0, gt=0, description="seconds of silence until another driver may take over")
     poll_interval: float = Field(1.0, gt=0, description="seconds between looks at the engines")

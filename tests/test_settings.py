@@ -53,6 +53,7 @@ def test_the_s3_endpoint_falls_back_to_what_aws_tools_use(tmp_path: Path) -> Non
     [
         ("SARBATCH_WORKERS", "many", r"SARBATCH_WORKERS = 'many'.*integer"),
         ("SARBATCH_WORKERS", "0", r"SARBATCH_WORKERS = '0'.*greater than 0"),
+        ("SARBATCH_MEMORY_LIMIT", "a lot", r"(?s)SARBATCH_MEMORY_LIMIT = 'a lot'.*a size such as 4GB"),
         ("SARBATCH_LOG_LEVEL", "loud", r"SARBATCH_LOG_LEVEL = 'loud'.*'DEBUG'"),
         ("SARBATCH_WORKRES", "2", r"(?s)SARBATCH_WORKRES is not a setting.*Did you mean SARBATCH_WORKERS"),
     ],
@@ -60,6 +61,14 @@ def test_the_s3_endpoint_falls_back_to_what_aws_tools_use(tmp_path: Path) -> Non
 def test_wrong_variables_are_named(variable: str, value: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         load_settings(environment={variable: value}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("size", ["auto", "4GB", "1.5 GiB", "512MB", "2000000000B"])
+def test_sizes_of_memory_are_what_dask_reads(size: str, tmp_path: Path) -> None:
+    from dask.utils import parse_bytes
+
+    limit = load_settings(environment={"SARBATCH_MEMORY_LIMIT": size}, folder=tmp_path).memory_limit
+    assert limit == "auto" or parse_bytes(limit) >= 512_000_000
 
 
 def test_faults_of_tests_are_no_settings(tmp_path: Path) -> None:
