@@ -70,7 +70,14 @@ def survey(request: Request) -> Survey:
         },
         work=_work(passes, grids, polarizations, parameters),
         summary={
-            "groups": {label: {"grid": grids[label].to_json(), "dates": len(passes[label])} for label in groups},
+            "groups": {
+                label: {
+                    "grid": grids[label].to_json(),
+                    "dates": len(passes[label]),
+                    "covered": [_covered(step, grids[label]) for step in passes[label]],
+                }
+                for label in groups
+            },
             "grid": grid.to_json(),
             "polarizations": polarizations,
             "radiometry": asdict(found.scenes[0].radiometry),
@@ -305,6 +312,17 @@ def _attributes(order: Order, passes: Sequence[Pass]) -> dict[str, Any]:
     }
 
 
+def _inside(scene: Scene, grid: Grid) -> int:
+    """Pixels of a scene that lie on the grid."""
+    window = grid.full.intersect(grid.window_of(scene.grid))
+    return window.height * window.width
+
+
+def _covered(step: Pass, grid: Grid) -> int:
+    """Pixels of a time step under a scene; overlaps of neighbours count once at most."""
+    return min(grid.pixels, sum(_inside(scene, grid) for scene in step.scenes))
+
+
 def _work(
     passes: Mapping[str, Sequence[Pass]],
     grids: Mapping[str, Grid],
@@ -314,13 +332,9 @@ def _work(
     """Pixels under a scene, once each: what no scene covers costs nothing."""
     pixels = read = 0
     for label, steps in passes.items():
-        full = grids[label].full
         for step in steps:
-            for scene in step.scenes:
-                inside = full.intersect(grids[label].window_of(scene.grid))
-                covered = inside.height * inside.width
-                pixels += covered * len(polarizations)
-                read += round(scene.size * covered / scene.grid.pixels)
+            pixels += _covered(step, grids[label]) * len(polarizations)
+            read += sum(round(scene.size * _inside(scene, grids[label]) / scene.grid.pixels) for scene in step.scenes)
     copies = 1 + parameters.export.zarr + 2 * (parameters.export.geotiff == "per-date")
     return Work(
         pixels=pixels,

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import StateError
-from infra.grid import Grid
 from infra.region import Region, read_polygons
 from infra.storage import Location
 from pipelines.cost import Work
@@ -113,9 +112,8 @@ def _work(stack: Mapping[str, Any], parameters: StackStatistics) -> Work:
     bands = len(stack["polarizations"])
     rasters = 9 + len(parameters.percentiles)
     for group in stack["groups"].values():
-        area = Grid(**group["grid"]).pixels
-        pixels += area * group["dates"] * bands
-        written += area * rasters * bands * 4
+        pixels += sum(group["covered"]) * bands
+        written += max(group["covered"]) * rasters * bands * 4
     return Work(
         pixels=pixels,
         bytes_read=4 * pixels,
