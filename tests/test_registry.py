@@ -368,6 +368,22 @@ def test_a_run_is_added_whole_or_not_at_all(registry: Registry) -> None:
     assert registry.events("other") == []
 
 
+def test_runs_and_tasks_that_want_the_same_key_share_its_request_id(registry: Registry) -> None:
+    run, tasks, operations = a_run()
+    registry.add_run(run, tasks, operations)
+    shared = operations[0].request_id
+    other, tasks, _ = a_run("other")
+    rows = [OperationRow(run="other", task=task, key="k1", request_id=shared) for task in ("stack", "mean")]
+    registry.add_run(other, tasks, rows)
+    assert [(row.run, row.task, row.request_id) for row in registry.operations(key="k1")] == [
+        (RUN, "stack", shared),
+        ("other", "stack", shared),
+        ("other", "mean", shared),
+    ]
+    with pytest.raises(StateError, match="belongs to another operation"):  # but not two attempts of one task
+        registry.add_attempt(rows[0], request_id=shared, event="retried")
+
+
 def test_runs_are_found_by_prefix_job_output_and_age(registry: Registry) -> None:
     day = datetime(2026, 11, 20, tzinfo=UTC)
     ids = ["20261120-000000-aaaa", "20261120-000000-aabb", "20261121-000000-AABB", "x%y"]

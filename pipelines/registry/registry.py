@@ -77,7 +77,7 @@ class Registry:
         Raises
         ------
         StateError
-            If the run is there already, or a request id belongs to another operation.
+            If the run is there already, or a request id belongs to another operation of its task.
         """
         from pipelines.registry import changes
 
@@ -188,7 +188,7 @@ class Registry:
         Raises
         ------
         StateError
-            If the request id belongs to another operation.
+            If the request id belongs to another operation of the task.
         """
         from pipelines.registry import changes
 
@@ -275,7 +275,7 @@ class Registry:
         Raises
         ------
         StateError
-            If it is of another schema or not readable, or if one of its request ids belongs to another run.
+            If it is of another schema or not readable, or if a request id stands twice in one of its tasks.
         """
         from pipelines.registry import archive
 
