@@ -101,6 +101,18 @@ def test_a_killed_holder_is_replaced_at_once(location: Location, drivers: list[D
     assert drivers[1].ask() == "took 2"
 
 
+def test_of_racing_processes_one_succeeds_a_killed_holder(location: Location, drivers: list[Driver]) -> None:
+    drivers += [Driver(location, ttl=600) for _ in range(5)]
+    assert drivers[0].ask() == "took 1"
+    drivers[0].process.kill()
+    drivers[0].end()
+    for driver in drivers[1:]:
+        driver.go()
+    said = [driver.line() for driver in drivers[1:]]
+    assert sorted(line.split()[0] for line in said) == ["held", "held", "held", "took"], said
+    assert "took 2" in said
+
+
 def test_a_paused_holder_learns_that_it_lost(location: Location, drivers: list[Driver]) -> None:
     drivers += [Driver(location), Driver(location)]
     assert drivers[0].ask() == "took 1"
