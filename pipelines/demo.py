@@ -5,8 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.errors import OutputError, SarbatchError
+
+if TYPE_CHECKING:
+    from pipelines.registry.registry import Registry
 
 JOB = """\
 # Made by `sarbatch demo`. The scenes are simulated: {truth} says what is in them.
@@ -23,7 +27,7 @@ tasks:
 """
 
 
-def run_demo(folder: Path, *, dates: int, say: Callable[[str], None]) -> None:
+def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Callable[[Registry, str], None]) -> None:
     """Simulate scenes in `folder` (unless they are there), run a stack and its statistics, and say where to look.
 
     Raises
@@ -32,7 +36,6 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None]) -> None:
         If the run did not end well.
     """
     from dask_jobs.simulate import simulate_rtc
-    from pipelines.cli.progress import Progress
     from pipelines.job import load_job
     from pipelines.plan import make_plan
     from pipelines.run import run_plan
@@ -48,8 +51,7 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None]) -> None:
         simulate_rtc(scenes, dates=dates)
     job.write_text(JOB.format(scenes=scenes.name, truth=f"{scenes.name}/truth.json"), encoding="utf-8")
     say(f"running {job} …")
-    with Progress() as progress:
-        run = run_plan(make_plan(load_job(job)), follow=progress.update)
+    run = run_plan(make_plan(load_job(job)), follow=follow)
     if run.state != "done":
         raise SarbatchError(
             f"the demo's run {run.id} {run.state}", f"`sarbatch status {run.id}` and `sarbatch logs {run.id}` say why."

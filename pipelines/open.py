@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import StateError
-from infra.storage import Location, gdal_environment, gdal_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +45,9 @@ def open_product(
 
         settings = load_settings()
     row = _one(_rows(run, settings), {"task": task, "name": name, **labels})
-    return _opened(row, settings)
+    from pipelines.backends.opening import opened
+
+    return opened(row, settings)
 
 
 def _rows(run: Run | str | None, settings: Settings) -> list[Any]:
@@ -73,38 +74,3 @@ def _one(rows: list[Any], wanted: dict[str, str | None]) -> Any:
         what = "no product fits" if not fitting else f"{len(fitting)} products fit"
         raise StateError(f"{what} {asked}", f"There are: {some}{'…' if len(fitting or rows) > 8 else ''}.")
     return fitting[0]
-
-
-def _opened(row: Any, settings: Settings) -> xr.Dataset | xr.DataArray | pd.DataFrame:
-    if row.role == "store":
-        return _store(row, settings)
-    if row.role == "table":
-        import io
-
-        import pandas as pd
-
-        folder, _, name = row.href.rpartition("/")
-        data = io.BytesIO(Location(folder, settings.s3).read(name))
-        table: pd.DataFrame = pd.read_csv(data) if row.media_type == "text/csv" else pd.read_parquet(data)
-        return table
-    if row.role != "raster":
-        raise StateError(f"{row.name} is a {row.role}", f"Open the file itself: {row.href}")
-    import rasterio
-    import rioxarray
-
-    with rasterio.Env(**gdal_environment(settings.s3)):
-        raster: xr.DataArray = rioxarray.open_rasterio(
-            gdal_path(row.href), masked=row.units != "days since 1970-01-01", chunks={}
-        )
-    return raster.squeeze("band", drop=True).rename(row.name)
-
-
-def _store(row: Any, settings: Settings) -> xr.Dataset:
-    from pipelines.backends import load_backend
-
-    dataset: xr.Dataset = (
-        load_backend("dask", settings)
-        .binding(row.kind)
-        .open_store(Location(row.href, settings.s3), media_type=row.media_type, key=row.key, group=row.orbit or "")
-    )
-    return dataset

@@ -84,9 +84,11 @@ def demo(
 
     Example: sarbatch demo --folder demo
     """
+    from pipelines.cli.progress import Progress
     from pipelines.demo import run_demo
 
-    run_demo(folder, dates=dates, say=typer.echo)
+    with Progress() as progress:
+        run_demo(folder, dates=dates, say=typer.echo, follow=progress.update)
 
 
 def _outputs(output: str | None, settings: Settings) -> list[Location]:
