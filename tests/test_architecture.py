@@ -21,6 +21,7 @@ ENGINES = "only kinds/*/{dask,earth_engine}.py, backends and demo reach an engin
 SQL = "the registry alone speaks SQL"
 TERMINAL = "the command line alone speaks to a terminal"
 TESTS = "nothing imports tests, or what only tests need"
+INSIDE = "inside pipelines: every module has its layer"
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,7 @@ def in_function(statement: str) -> str:
 def test_the_contracts_hold() -> None:
     result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
-    for contract in (LAYERS, ENGINES, SQL, TERMINAL, TESTS):
+    for contract in (LAYERS, ENGINES, SQL, TERMINAL, TESTS, INSIDE):
         assert f"{contract} KEPT" in result.stdout
 
 
@@ -63,6 +64,8 @@ def test_the_contracts_hold() -> None:
         ("pipelines/plan.py", "import sqlalchemy", SQL),
         ("dask_jobs/scenes.py", "import rich", TERMINAL),
         ("infra/grid.py", "import pytest", TESTS),
+        ("pipelines/keys.py", "import pipelines.plan", INSIDE),
+        ("pipelines/registry/rows.py", "import pipelines.cli", INSIDE),
     ],
 )
 def test_a_wrong_import_is_noticed_even_inside_a_function(
@@ -73,6 +76,13 @@ def test_a_wrong_import_is_noticed_even_inside_a_function(
     result = lint_imports(copy)
     assert result.returncode != 0
     assert f"{contract} BROKEN" in result.stdout
+
+
+def test_a_module_without_a_layer_is_noticed(copy: Path) -> None:
+    (copy / "pipelines/newcomer.py").write_text("")
+    result = lint_imports(copy)
+    assert f"{INSIDE} BROKEN" in result.stdout
+    assert "pipelines.newcomer" in result.stdout
 
 
 def test_the_places_that_may_reach_an_engine_may(copy: Path) -> None:
