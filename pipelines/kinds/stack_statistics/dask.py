@@ -58,7 +58,8 @@ def continuation(order: Order, survey: Survey) -> Continuation:
 
 def make(order: Order, driver: Driver) -> list[Product]:
     """Reduce every group of the stack to rasters and a table."""
-    from dask_jobs.reduce_stack import Reduction, reduce_stack
+    from dask_jobs.reduce_stack import reduce_stack
+    from dask_jobs.reduction import Reduction
     from dask_jobs.time_series import Zone
 
     parameters = StackStatistics.model_validate(order.parameters)
