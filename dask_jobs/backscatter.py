@@ -108,29 +108,43 @@ def read_mask(scene: Scene, *, target: Grid, window: Window, hide: frozenset[str
 
 
 def mosaic(
-    pass_: Pass, polarization: str, *, target: Grid, window: Window, hide: frozenset[str] = frozenset(), s3: S3Options
+    pass_: Pass,
+    polarization: str,
+    *,
+    target: Grid,
+    window: Window,
+    hide: frozenset[str] = frozenset(),
+    inside: np.ndarray | None = None,
+    s3: S3Options,
 ) -> tuple[np.ndarray, int, int]:
     """Power of one pass in a window: each scene masked, then the first one (by id) with data gives the pixel.
 
     A scene is read only where it could still give a pixel.
 
+    Parameters
+    ----------
+    inside : dims (window.height, window.width), bool; pixels outside become no data and are not counted
+
     Returns
     -------
-    power : dims (window.height, window.width), float32, NaN where no scene has data or all are hidden
+    power : dims (window.height, window.width), float32, NaN where no scene has data, all are hidden, or outside
     masked : pixels that have data in some scene, all of it hidden
     covered : pixels that have data in some scene, hidden or not; masked / covered is the masked fraction
     """
     power = np.full((window.height, window.width), np.nan, dtype=np.float32)
     covered = np.zeros(power.shape, dtype=bool)
+    wanted = np.ones(power.shape, dtype=bool) if inside is None else inside
     for scene in sorted(pass_.scenes, key=lambda s: s.id):
         reach = target.window_of(scene.grid).intersect(window)
         part = Window(reach.row - window.row, reach.col - window.col, reach.height, reach.width).slices
-        if not (reach.height and reach.width and np.isnan(power[part]).any()):
+        if not (reach.height and reach.width and np.isnan(power[part][wanted[part]]).any()):
             continue
         own = read_power(scene.rasters[polarization], grid=scene.grid, target=target, window=reach, s3=s3)
         covered[part] |= np.isfinite(own)
         own[read_mask(scene, target=target, window=reach, hide=hide, s3=s3)] = np.nan
         power[part] = np.where(np.isnan(power[part]), own, power[part])
+    covered &= wanted
+    power[~wanted] = np.nan
     return power, int(np.count_nonzero(covered & np.isnan(power))), int(np.count_nonzero(covered))
 
 

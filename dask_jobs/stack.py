@@ -59,12 +59,10 @@ class MosaicReader:
         """Pixels, masked pixels, covered pixels of a window of the target."""
         from dask_jobs.backscatter import mosaic
 
-        power, masked, covered = mosaic(
-            pass_, polarization, target=self.target, window=window, hide=self.hide, s3=self.s3
-        )
+        inside = None
         if self.region is not None and self.region.masks:
-            power[~self.region.inside(self.target.crop(window))] = np.nan
-        return power, masked, covered
+            inside = self.region.inside(self.target.crop(window))
+        return mosaic(pass_, polarization, target=self.target, window=window, hide=self.hide, inside=inside, s3=self.s3)
 
 
 class BatchResult(NamedTuple):

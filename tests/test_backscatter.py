@@ -301,6 +301,11 @@ def test_the_first_neighbour_with_data_gives_the_pixel(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(np.vstack([p[0] for p in pieces]), expected)
     assert [sum(n) for n in zip(*(p[1:] for p in pieces), strict=True)] == [8, 320]
+    inside = np.zeros(target.shape, dtype=bool)
+    inside[9:12, 4:11] = True  # of the eight hidden pixels three
+    cut = mosaic(passed, "VV", target=target, window=target.full, hide=frozenset({"layover"}), inside=inside, s3=S3)
+    np.testing.assert_array_equal(cut[0], np.where(inside, expected, np.nan))
+    assert cut[1:] == (3, 21)
 
 
 def test_a_scene_that_can_add_nothing_is_not_read(tmp_path: Path) -> None:
