@@ -349,7 +349,7 @@ def _folder_error(url: str, said: str, *, writing: bool) -> SarbatchError:
     reason = os.strerror(int(number[1] or number[2])) if number else said.splitlines()[0]
     kind = OutputError if writing else InputError
     done = "written" if writing else "read"
-    return kind(f"{url} cannot be {done}: {reason}", f"Give a folder that can be {done}, or mend this one.")
+    return kind(f"{url} cannot be {done}: {reason}", "Free space, mend its permissions, or give another folder.")
 
 
 def _json_bytes(value: Any) -> bytes:
