@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from infra.grid import Window
 
 PIXEL_BYTES = 4  # float32
-BLOCK_BYTES = 96 * 2**20  # pixels of one block over all dates; a worker thread needs about 1.6 times that
+BLOCK_BYTES = 96 * 2**20  # of one block with all its dates and all that is made of them, per worker thread
+SPARE_PLANES = 8  # of a block beside dates and results: indices, sums in double precision, histogram keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +26,15 @@ class BlockLayout:
     tile: tuple[int, int]
 
 
-def lay_out(shape: Sequence[int], *, chunk: int, block_bytes: int = BLOCK_BYTES) -> BlockLayout:
+def lay_out(shape: Sequence[int], *, chunk: int, results: int, block_bytes: int = BLOCK_BYTES) -> BlockLayout:
     """Blocks of whole chunks side by side where several fit, else of rows of one chunk.
 
     Parameters
     ----------
     shape : (time, y, x) of the stack
     chunk : pixels of a chunk of the stack along y and x
-    block_bytes : what the pixels of a block may take over all dates; a block of one row may take more
+    results : rasters that are made: where dates are few, these are most of the memory
+    block_bytes : what a block may take; one row of one chunk may take more
 
     Notes
     -----
@@ -40,9 +42,10 @@ def lay_out(shape: Sequence[int], *, chunk: int, block_bytes: int = BLOCK_BYTES)
     """
     steps, height, width = shape
     across, down = -(-width // chunk), -(-height // chunk)
-    fitting = block_bytes // (max(steps, 1) * chunk * chunk * PIXEL_BYTES)
+    row_bytes = (steps + results + SPARE_PLANES) * chunk * PIXEL_BYTES
+    fitting = block_bytes // (row_bytes * chunk)
     rows = chunk
-    while fitting == 0 and rows > 1 and steps * rows * chunk * PIXEL_BYTES > block_bytes:
+    while rows > 1 and rows * row_bytes > block_bytes:
         rows = (rows + 1) // 2
     wide = min(across, max(1, fitting))
     tall = min(down, max(1, fitting // across)) if wide == across else 1

@@ -8,7 +8,7 @@ alone. Blocks of pixels are looked at apart, only their counts are added up, and
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -35,7 +35,7 @@ class Counts:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, rows: Sequence[np.ndarray]) -> Counts:
+    def of(cls, rows: Iterable[np.ndarray]) -> Counts:
         """Histogram of each row's values, unsigned integers below 65536."""
         keys, counts, starts = [np.zeros(0, dtype=np.uint16)], [np.zeros(0, dtype=np.int64)], [0]
         for row in rows:
@@ -86,7 +86,7 @@ Blocks = Callable[[], Iterator[Counts]]
 
 def upper_counts(rows: Iterable[np.ndarray]) -> Counts:
     """Histograms of the upper 16 bits of each row's values (float32, finite)."""
-    return Counts.of([_ordered(values) >> np.uint32(16) for values in rows])
+    return Counts.of(_ordered(values) >> np.uint32(16) for values in rows)
 
 
 def middles(count: np.ndarray, *, blocks: Blocks) -> Middles:
@@ -112,13 +112,15 @@ def lower_counts(rows: Iterable[np.ndarray], *, found: Middles) -> Counts:
 
     Row 2r + 1 is empty where both middle values of row r lie in one bucket.
     """
-    result = []
-    for values, (low, high) in zip(rows, found.bucket.T, strict=True):
-        keys = _ordered(values)
-        upper = keys >> np.uint32(16)
-        result.append(keys[upper == low] & LOW_BITS)
-        result.append(keys[upper == high] & LOW_BITS if high != low else keys[:0])
-    return Counts.of(result)
+
+    def pairs() -> Iterator[np.ndarray]:
+        for values, (low, high) in zip(rows, found.bucket.T, strict=True):
+            keys = _ordered(values)
+            upper = keys >> np.uint32(16)
+            yield keys[upper == low] & LOW_BITS
+            yield keys[upper == high] & LOW_BITS if high != low else keys[:0]
+
+    return Counts.of(pairs())
 
 
 def medians(found: Middles, *, blocks: Blocks) -> np.ndarray:

@@ -8,89 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dask_jobs.exact_median import Blocks, Counts, Middles, medians, middles
-from dask_jobs.time_series import Partial, Zone, first_look, members, merge, second_look, to_db
+from dask_jobs.reduction import Block, Work
+from dask_jobs.time_series import Partial, first_look, merge, second_look, to_db
 from dask_jobs.write import Layer, write_cog
-from infra.grid import Grid, Window
-from infra.region import Region
+from infra.grid import Window
 from infra.storage import Location
 
-if TYPE_CHECKING:
-    import icechunk
-    import zarr
-
-ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
 KEEP_BYTES = 128 * 2**20  # packed histograms that stay in memory while medians are found; beyond, read again
 READERS = 8  # small objects fetched at once: on S3 each takes 20 ms or more
-
-
-class Block(NamedTuple):
-    """One block of one polarization; `number` is its place in the order of merging."""
-
-    polarization: str
-    number: int
-    window: Window
-
-    @property
-    def first_look(self) -> str:
-        """Marker: statistics are written; holds moments and histograms."""
-        return f"first-look/{self.polarization}/{self.number:06d}.npz"
-
-    @property
-    def second_look(self) -> str:
-        """Marker: holds the histograms of the middle buckets."""
-        return f"second-look/{self.polarization}/{self.number:06d}.npz"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """What every task of one reduction needs.
-
-    Attributes
-    ----------
-    store, session : the stack, and one commit of it for reading
-    group : of the stack in the store
-    days : dims (time,), int32, days since 1970-01-01
-    place : work in progress
-    """
-
-    store: Location
-    session: icechunk.Session
-    group: str
-    grid: Grid
-    days: np.ndarray
-    region: Region | None
-    zones: tuple[Zone, ...]
-    percentiles: tuple[float, ...]
-    min_count: int
-    place: Location
-
-    def pixels(self, block: Block) -> np.ndarray:
-        """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data."""
-        import zarr
-
-        from dask_jobs.stack_store import icechunk_errors
-
-        with icechunk_errors(self.store):
-            stack = zarr.open_array(self.session.store, path=f"{self.group}/{block.polarization}".strip("/"), mode="r")
-            return np.asarray(stack[(slice(None), *block.window.slices)])
-
-    def members(self, block: Block) -> list[np.ndarray]:
-        """Flat pixel indices of the area and of each zone in a block."""
-        return members(self.grid.crop(block.window), region=self.region, zones=self.zones)
-
-    def array(self, polarization: str, name: str) -> zarr.Array[Any]:
-        """One statistic of one polarization, dims (y, x)."""
-        import zarr
-
-        return zarr.open_array((self.place / ARRAYS).zarr_store(), path=f"{polarization}/{name}", mode="r+")
 
 
 def reduce_block(block: Block, *, work: Work) -> None:
@@ -146,6 +78,11 @@ class RasterTask(NamedTuple):
     layer: Layer
     path: str
 
+    @property
+    def marker(self) -> str:
+        """Marker: the raster is where it belongs."""
+        return f"written/{self.path}"
+
 
 def write_raster(task: RasterTask, *, work: Work, parts: Location) -> int:
     """Size in bytes of the raster, which is made in this worker's scratch folder and uploaded to `parts`."""
@@ -162,6 +99,7 @@ def write_raster(task: RasterTask, *, work: Work, parts: Location) -> int:
         file = Path(folder) / "raster.tif"
         write_cog(file, grid=work.grid, layer=task.layer, read=read)
         parts.upload(file, task.path)
+        work.place.write(task.marker, b"")
         return file.stat().st_size
 
 

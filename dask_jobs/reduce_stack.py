@@ -9,71 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dask_jobs.block_layout import BLOCK_BYTES, BlockLayout, lay_out
-from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.block_layout import BLOCK_BYTES, lay_out
+from dask_jobs.ledger import Ledger, utc
 from dask_jobs.reduce_block import (
-    ARRAYS,
-    Block,
     Looked,
     RasterTask,
-    Work,
     find_medians,
     look_again,
     merge_first_looks,
     reduce_block,
     write_raster,
 )
-from dask_jobs.stack_store import icechunk_errors, readonly_session
+from dask_jobs.reduction import Block, Reduction, Work, open_work, prepare
 from dask_jobs.statistic_layers import statistic_layers
-from dask_jobs.time_series import AREA, COLUMNS, Zone, series_table
+from dask_jobs.time_series import AREA, COLUMNS, series_table
 from dask_jobs.write import COG_TYPE, CSV_TYPE, PARQUET_TYPE, write_table
 from dask_jobs.written import Written
 from infra.errors import InputError
 from infra.storage import Location
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from distributed import Client
 
-    from infra.region import Region
-
-PLAN = "plan.json"
-VERSION = 1  # of what lies in the work in progress
-SHARES = {"block": 0.6, "median": 0.15, "write": 0.25}  # of the time that a phase takes, for the fraction done
+PHASES = {"block": (0.0, 0.6), "median": (0.6, 0.75), "write": (0.75, 1.0)}  # fractions done: from, to
 
 Checkpoint = Callable[[str, float], None]
 """Called with ("block" | "median" | "write", fraction of everything done); raises where the driver may not go on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reduction:
-    """What to make of which stack.
-
-    Attributes
-    ----------
-    store, tag, group : a published stack and, where it has several, the orbit
-    polarizations : None for all that the stack has
-    percentiles : 0 to 100
-    min_count : dates that a pixel needs for its coefficient of variation
-    region : the area that the stack was cut to, None for none: its time series counts the pixels inside
-    zones : parts of the area with time series of their own
-    """
-
-    store: Location
-    tag: str
-    group: str = ""
-    polarizations: tuple[str, ...] | None = None
-    percentiles: tuple[float, ...] = (5.0, 50.0, 95.0)
-    min_count: int = 2
-    region: Region | None = None
-    zones: tuple[Zone, ...] = ()
 
 
 def reduce_stack(
@@ -91,7 +58,7 @@ def reduce_stack(
     parts : work in progress: products at its top, what only a later attempt needs below `work/`
     client : of the cluster whose workers do it; they reach store and parts
     checkpoint : called after every task; what it raises stops the reduction, which a later call takes up again
-    block_bytes : pixels that one task holds over all dates
+    block_bytes : memory of one task
 
     Returns
     -------
@@ -102,33 +69,31 @@ def reduce_stack(
     InputError
         If the store, tag, group or a polarization is not there, or two zones have one name.
     """
-    work, ledger = _open(reduction, place=parts / f"work/{reduction.group or 'stack'}")
+    work, ledger = open_work(reduction, place=parts / "work")
     names = _polarizations(reduction, ledger)
-    layout = lay_out((len(ledger.steps), *ledger.grid.shape), chunk=ledger.chunk, block_bytes=block_bytes)
-    rasters = _rasters(reduction, ledger, polarizations=names)
-    tables = {kind: f"{_prefix(reduction)}time_series.{kind}" for kind in ("csv", "parquet")}
-    _prepare(
-        work,
-        layout=layout,
-        polarizations=names,
-        parts=parts,
-        products=[*tables.values(), *(task.path for _, task in rasters)],
-    )
+    shape = (len(ledger.steps), *ledger.grid.shape)
+    results = len(statistic_layers(reduction.percentiles))
+    layout = lay_out(shape, chunk=ledger.chunk, results=results, block_bytes=block_bytes)
+    work = prepare(work, layout=layout, polarizations=names)
     run = _Runner(client=client, work=work, checkpoint=checkpoint)
 
     blocks = [[Block(name, *pair) for pair in enumerate(layout.windows)] for name in names]
     done = {f"first-look/{entry.name}" for entry in (work.place / "first-look").list()}
-    run.each("block", reduce_block, [block for row in blocks for block in row if block.first_look not in done])
+    todo = [block for row in blocks for block in row if block.first_look not in done]
+    run.each("block", reduce_block, todo, of=sum(map(len, blocks)))
     looked: list[Looked] = run.gather(merge_first_looks, blocks)
 
     done = {f"second-look/{entry.name}" for entry in (work.place / "second-look").list()}
     again = [(block, one.found) for one in looked for block in one.filled if block.second_look not in done]
-    run.each("median", look_again, *zip(*again, strict=True))
+    run.each("median", look_again, *zip(*again, strict=True), of=sum(len(one.filled) for one in looked))
     medians: list[np.ndarray] = run.gather(find_medians, looked)
     frame = _series(reduction, ledger, polarizations=names, looked=looked, medians=medians)
 
-    missing = [task for _, task in rasters if parts.stat(task.path) is None]
-    run.each("write", write_raster, missing, parts=parts)
+    rasters = _rasters(reduction, ledger, polarizations=names)
+    done = {f"written/{entry.name}" for entry in (work.place / "written").list()}
+    missing = [task for _, task in rasters if task.marker not in done or parts.stat(task.path) is None]
+    run.each("write", write_raster, missing, of=len(rasters), parts=parts)
+    tables = {kind: f"{_prefix(reduction)}time_series.{kind}" for kind in ("csv", "parquet")}
     _upload_tables(frame, tables, parts=parts)
     return _written(reduction, rasters, tables, parts=parts)
 
@@ -141,16 +106,15 @@ class _Runner:
     work: Work
     checkpoint: Checkpoint
 
-    def each(self, phase: str, function: Callable[..., Any], *items: Sequence[Any], **more: Any) -> None:
-        """Run one task per item; what is still queued is cancelled where the checkpoint or a task raises."""
+    def each(self, phase: str, function: Callable[..., Any], *items: Sequence[Any], of: int, **more: Any) -> None:
+        """Run one task per item, the last of `of`; what is queued is cancelled where the checkpoint or a task raises."""
         from distributed import as_completed
 
-        before = sum(share for name, share in SHARES.items() if list(SHARES).index(name) < list(SHARES).index(phase))
+        start, end = PHASES[phase]
         futures = self.client.map(function, *items, work=self.work, pure=False, **more) if items and items[0] else []
         try:
-            for done, (future, _) in enumerate(as_completed(futures, with_results=True), start=1):
-                future.release()
-                self.checkpoint(phase, before + SHARES[phase] * done / len(futures))
+            for done, _ in enumerate(as_completed(futures, with_results=True), start=of - len(futures) + 1):
+                self.checkpoint(phase, start + (end - start) * done / of)
         finally:
             self.client.cancel(futures)
 
@@ -158,35 +122,6 @@ class _Runner:
         """Results of one task per item, in order: a few numbers each."""
         results: list[Any] = self.client.gather(self.client.map(function, items, work=self.work, pure=False))
         return results
-
-
-def _open(reduction: Reduction, *, place: Location) -> tuple[Work, Ledger]:
-    """What every task needs, and what the stack holds."""
-    import zarr
-
-    session = readonly_session(reduction.store, tag=reduction.tag)
-    with icechunk_errors(reduction.store):
-        try:
-            text = zarr.open_group(session.store, path=reduction.group, mode="r").attrs.get(ATTRIBUTE)
-        except FileNotFoundError:
-            text = None
-    if text is None:
-        raise InputError(f"{reduction.store.url} has no stack of orbit {reduction.group!r}", "Name one that it has.")
-    ledger = Ledger.from_text(str(text))
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    work = Work(
-        store=reduction.store,
-        session=session,
-        group=reduction.group,
-        grid=ledger.grid,
-        days=np.array([(utc(step.time) - epoch).days for step in ledger.steps], dtype=np.int32),
-        region=reduction.region,
-        zones=reduction.zones,
-        percentiles=reduction.percentiles,
-        min_count=reduction.min_count,
-        place=place,
-    )
-    return work, ledger
 
 
 def _polarizations(reduction: Reduction, ledger: Ledger) -> tuple[str, ...]:
@@ -204,51 +139,6 @@ def _polarizations(reduction: Reduction, ledger: Ledger) -> tuple[str, ...]:
             f"zones: more than one is called {twice[0]!r} ('{AREA}' is the whole area)", "Give every zone its own name."
         )
     return wanted
-
-
-def _prepare(
-    work: Work, *, layout: BlockLayout, polarizations: Sequence[str], parts: Location, products: Sequence[str]
-) -> None:
-    """Empty arrays for the statistics, unless an attempt at exactly this left its own."""
-    import zarr
-    from zarr.codecs import BloscCodec
-
-    plan = _plan(work, layout=layout, polarizations=polarizations)
-    if work.place.exists(PLAN) and work.place.read_json(PLAN) == plan:
-        return
-    parts.delete(products)
-    work.place.delete_all()
-    root = zarr.open_group((work.place / ARRAYS).zarr_store(), mode="w")
-    for polarization in polarizations:
-        group = root.create_group(polarization)
-        for raster in statistic_layers(work.percentiles):
-            if raster.array == raster.name:
-                group.create_array(
-                    raster.name,
-                    shape=work.grid.shape,
-                    chunks=layout.tile,
-                    dtype=raster.layer.dtype,
-                    fill_value=0 if raster.layer.nodata is None else raster.layer.nodata,
-                    dimension_names=("y", "x"),
-                    compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
-                )
-    work.place.write_json(PLAN, plan)  # last: without it the next attempt starts afresh
-
-
-def _plan(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) -> dict[str, Any]:
-    """Everything that the work in progress depends on, as plain values."""
-    return {
-        "version": VERSION,
-        "snapshot": work.session.snapshot_id,
-        "group": work.group,
-        "grid": work.grid.to_json(),
-        "polarizations": list(polarizations),
-        "percentiles": list(work.percentiles),
-        "min_count": work.min_count,
-        "region": work.region.wkt if work.region and work.region.masks else None,
-        "zones": [[zone.name, zone.region.wkt] for zone in work.zones],
-        "windows": [list(window) for window in layout.windows],
-    }
 
 
 def _prefix(reduction: Reduction) -> str:

@@ -99,14 +99,18 @@ def first_look(power: np.ndarray, *, inside: Sequence[np.ndarray]) -> tuple[Part
     """
     shape = power.shape[0], len(inside)
     count, mean, squares = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape)
-    rows = list(_rows(power, inside))
-    for row, values in enumerate(rows):
-        if values.size:
-            at = divmod(row, len(inside))
-            count[at], mean[at] = values.size, values.mean(dtype=np.float64)
-            squares[at] = np.square(values - mean[at], dtype=np.float64).sum()
+
+    def measured() -> Iterator[np.ndarray]:
+        for row, values in enumerate(_rows(power, inside)):
+            if values.size:
+                at = divmod(row, len(inside))
+                count[at], mean[at] = values.size, values.mean(dtype=np.float64)
+                squares[at] = np.square(values - mean[at], dtype=np.float64).sum()
+            yield values
+
+    upper = upper_counts(measured())  # row by row: a copy of all values would double the memory
     pixels = np.array([indices.size for indices in inside], dtype=np.int64)
-    return Partial(pixels=pixels, count=count, mean=mean, squares=squares), upper_counts(rows)
+    return Partial(pixels=pixels, count=count, mean=mean, squares=squares), upper
 
 
 def second_look(power: np.ndarray, *, inside: Sequence[np.ndarray], found: Middles) -> Counts:

@@ -1,0 +1,199 @@
+"""The work in progress of a reduction: where it lies, what every task needs to know, and what marks a block as done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.stack_store import icechunk_errors, readonly_session
+from dask_jobs.statistic_layers import statistic_layers
+from dask_jobs.time_series import Zone, members
+from infra.errors import InputError
+from infra.grid import Grid, Window
+from infra.region import Region
+from infra.storage import Location
+
+if TYPE_CHECKING:
+    import icechunk
+    import zarr
+
+    from dask_jobs.block_layout import BlockLayout
+
+ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
+PLAN = "plan.json"
+VERSION = 1  # of what lies in the work in progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduction:
+    """What to make of which stack.
+
+    Attributes
+    ----------
+    store, tag, group : a published stack and, where it has several, the orbit
+    polarizations : None for all that the stack has
+    percentiles : 0 to 100
+    min_count : dates that a pixel needs for its coefficient of variation
+    region : the area that the stack was cut to, None for none: its time series counts the pixels inside
+    zones : parts of the area with time series of their own
+    """
+
+    store: Location
+    tag: str
+    group: str = ""
+    polarizations: tuple[str, ...] | None = None
+    percentiles: tuple[float, ...] = (5.0, 50.0, 95.0)
+    min_count: int = 2
+    region: Region | None = None
+    zones: tuple[Zone, ...] = ()
+
+
+class Block(NamedTuple):
+    """One block of one polarization; `number` is its place in the order of merging."""
+
+    polarization: str
+    number: int
+    window: Window
+
+    @property
+    def first_look(self) -> str:
+        """Marker: statistics are written; holds moments and histograms."""
+        return f"first-look/{self.polarization}/{self.number:06d}.npz"
+
+    @property
+    def second_look(self) -> str:
+        """Marker: holds the histograms of the middle buckets."""
+        return f"second-look/{self.polarization}/{self.number:06d}.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What every task of one reduction needs.
+
+    Attributes
+    ----------
+    store, session : the stack, and one commit of it for reading
+    group : of the stack in the store
+    days : dims (time,), int32, days since 1970-01-01
+    place : work in progress
+    """
+
+    store: Location
+    session: icechunk.Session
+    group: str
+    grid: Grid
+    days: np.ndarray
+    region: Region | None
+    zones: tuple[Zone, ...]
+    percentiles: tuple[float, ...]
+    min_count: int
+    place: Location
+
+    def pixels(self, block: Block) -> np.ndarray:
+        """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data."""
+        import zarr
+
+        from dask_jobs.stack_store import icechunk_errors
+
+        with icechunk_errors(self.store):
+            stack = zarr.open_array(self.session.store, path=f"{self.group}/{block.polarization}".strip("/"), mode="r")
+            return np.asarray(stack[(slice(None), *block.window.slices)])
+
+    def members(self, block: Block) -> list[np.ndarray]:
+        """Flat pixel indices of the area and of each zone in a block."""
+        return members(self.grid.crop(block.window), region=self.region, zones=self.zones)
+
+    def array(self, polarization: str, name: str) -> zarr.Array[Any]:
+        """One statistic of one polarization, dims (y, x)."""
+        import zarr
+
+        return zarr.open_array((self.place / ARRAYS).zarr_store(), path=f"{polarization}/{name}", mode="r+")
+
+
+def open_work(reduction: Reduction, *, place: Location) -> tuple[Work, Ledger]:
+    """What every task needs, and what the stack holds.
+
+    Raises
+    ------
+    InputError
+        If the store, tag or group is not there.
+    """
+    import zarr
+
+    session = readonly_session(reduction.store, tag=reduction.tag)
+    with icechunk_errors(reduction.store):
+        try:
+            text = zarr.open_group(session.store, path=reduction.group, mode="r").attrs.get(ATTRIBUTE)
+        except FileNotFoundError:
+            text = None
+    if text is None:
+        raise InputError(f"{reduction.store.url} has no stack of orbit {reduction.group!r}", "Name one that it has.")
+    ledger = Ledger.from_text(str(text))
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    work = Work(
+        store=reduction.store,
+        session=session,
+        group=reduction.group,
+        grid=ledger.grid,
+        days=np.array([(utc(step.time) - epoch).days for step in ledger.steps], dtype=np.int32),
+        region=reduction.region,
+        zones=reduction.zones,
+        percentiles=reduction.percentiles,
+        min_count=reduction.min_count,
+        place=place,
+    )
+    return work, ledger
+
+
+def prepare(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) -> Work:
+    """Same work in a place of its own for exactly this plan, with empty arrays unless an earlier attempt made them.
+
+    A task of a stopped attempt that still runs can so never leave its mark in the work of another plan.
+    """
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    plan = _plan(work, layout=layout, polarizations=polarizations)
+    name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+    work = replace(work, place=work.place / name)
+    if work.place.exists(PLAN):
+        return work
+    root = zarr.open_group((work.place / ARRAYS).zarr_store(), mode="w")
+    for polarization in polarizations:
+        group = root.create_group(polarization)
+        for raster in statistic_layers(work.percentiles):
+            if raster.array == raster.name:
+                group.create_array(
+                    raster.name,
+                    shape=work.grid.shape,
+                    chunks=layout.tile,
+                    dtype=raster.layer.dtype,
+                    fill_value=0 if raster.layer.nodata is None else raster.layer.nodata,
+                    dimension_names=("y", "x"),
+                    compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
+                )
+    work.place.write_json(PLAN, plan)  # last: without it the next attempt makes the arrays again
+    return work
+
+
+def _plan(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) -> dict[str, Any]:
+    """Everything that the work in progress depends on, as plain values."""
+    return {
+        "version": VERSION,
+        "snapshot": work.session.snapshot_id,
+        "group": work.group,
+        "grid": work.grid.to_json(),
+        "polarizations": list(polarizations),
+        "percentiles": list(work.percentiles),
+        "min_count": work.min_count,
+        "region": work.region.wkt if work.region and work.region.masks else None,
+        "zones": [[zone.name, zone.region.wkt] for zone in work.zones],
+        "windows": [list(window) for window in layout.windows],
+    }
