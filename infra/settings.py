@@ -51,6 +51,9 @@ class Settings(BaseModel):
     memory_limit: str = Field("auto", pattern=MEMORY, description="of each worker: auto, or a size such as 4GB")
     idle_timeout: float = Field(600.0, gt=0, description="seconds without work until the local cluster ends")
     lease_ttl: float = Field(30.0, gt=0, description="seconds of silence until another driver may take over")
+    block_bytes: int = Field(
+        2**30, gt=0, description="pixels that a driver works on until what it made is kept, bytes: what a death costs"
+    )
     poll_interval: float = Field(1.0, gt=0, description="seconds between looks at the engines")
     max_attempts: int = Field(3, gt=0, description="attempts of an operation")
     s3_endpoint: Text = Field(None, description="URL of an S3-compatible server; none: $AWS_ENDPOINT_URL, or AWS")

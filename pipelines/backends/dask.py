@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra.clusters import connect, ensure_local_cluster, find_local_cluster
 from infra.errors import TransientError
+from infra.local_cluster import ClusterRecord, read_record
+from infra.processes import machine
 from infra.storage import Location, S3Options
 from pipelines.backends.desk import Desk
 from pipelines.backends.protocol import Backend, Capabilities, Failure, Report, State, Submission
@@ -39,6 +41,8 @@ ENGINE_STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Handle:
+    """`cluster` is the record of a local cluster: its address means something on its machine alone."""
+
     request_id: str
     scheduler: str
     desk: str
@@ -46,6 +50,7 @@ class _Handle:
     s3: Mapping[str, Any]
     attempt: int
     submitted: float
+    cluster: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -87,6 +92,7 @@ class DaskBackend:
         order = Order.from_json(operation.order)
         Desk(order.desk).write_order(operation.order)
         address = self.settings.scheduler or ensure_local_cluster(self.settings)
+        record = None if self.settings.scheduler else read_record(self.settings.state_dir)
         handle = _Handle(
             request_id=operation.request_id,
             scheduler=address,
@@ -95,6 +101,7 @@ class DaskBackend:
             s3=asdict(order.s3),
             attempt=operation.attempt,
             submitted=time.time(),
+            cluster=asdict(record) if record and record.address == address else None,
         )
         with connect(address) as client:
             # Any process can then find the handle by the request id, also one that did not see this call return.
@@ -104,6 +111,7 @@ class DaskBackend:
                 dict(operation.order),
                 attempt=operation.attempt,
                 lease_ttl=self.settings.lease_ttl,
+                block_bytes=self.settings.block_bytes,
                 key=PREFIX + operation.request_id,
                 pure=False,
             )
@@ -115,8 +123,8 @@ class DaskBackend:
     def poll(self, handles: Sequence[str]) -> Mapping[str, Report]:
         """State of each handle: its reports, and one listing of each scheduler for those without an end."""
         parsed = {text: _Handle.parse(text) for text in handles}
-        schedulers = {handle.scheduler for handle in parsed.values()}
-        listed = {address: self._listing(address) for address in schedulers}
+        schedulers = {handle.scheduler: handle for handle in parsed.values()}
+        listed = {address: _listing(handle) for address, handle in schedulers.items()}
         return {
             text: _report(handle, listed[handle.scheduler], patience=self.settings.lease_ttl)
             for text, handle in parsed.items()
@@ -141,14 +149,21 @@ class DaskBackend:
         parsed = _Handle.parse(handle)
         return _desk(parsed).log(parsed.attempt)
 
-    def _listing(self, address: str) -> dict[str, str] | None:
-        """Task states of our drivers on a scheduler; None where it cannot be reached."""
-        try:
-            with connect(address) as client:
-                states: dict[str, str] = client.run_on_scheduler(_driver_states)
-                return states
-        except TransientError:
+
+def _listing(handle: _Handle) -> dict[str, str] | None:
+    """Task states of our drivers on a handle's scheduler; None where it cannot be reached."""
+    if handle.cluster is not None:
+        record = ClusterRecord(**handle.cluster)
+        if record.machine != machine():
             return None
+        if not record.alive:
+            return {}  # nobody need wait for an answer
+    try:
+        with connect(handle.scheduler) as client:
+            states: dict[str, str] = client.run_on_scheduler(_driver_states)
+            return states
+    except TransientError:
+        return None
 
 
 def _driver_states(dask_scheduler: Any) -> dict[str, str]:

@@ -13,6 +13,8 @@ from typing import Any
 from infra.storage import Location
 from pipelines.backends.protocol import Failure
 
+ENDED = ("error", "cancel")  # files that say so of an attempt
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -78,11 +80,14 @@ class Desk:
         return self.location.exists(f"cancel-{attempt:04d}")
 
     def next_attempt(self) -> int:
-        """Number of the attempt to make next: the last one if it may still be going on, else the one after it."""
-        names = {entry.name for entry in self.location.list() if "/" not in entry.name}
-        last = max((int(name[8:12]) for name in names if name.startswith("attempt-")), default=0)
-        ended = max((int(name[6:10]) for name in names if name.startswith("error-")), default=0)
-        return max(last, ended + 1, 1)
+        """Number of the attempt to make next: the last one if it may still be going on, else the one after it.
+
+        One that was told to stop has ended, though it may have died before it could say so.
+        """
+        names = [entry.name.partition(".")[0].partition("-") for entry in self.location.list() if "/" not in entry.name]
+        numbers = {word: [int(number) for name, _, number in names if name == word] for word in ("attempt", *ENDED)}
+        ended = max((number for word in ENDED for number in numbers[word]), default=0)
+        return max([*numbers["attempt"], ended + 1])
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:

@@ -37,7 +37,7 @@ VERSIONS = ("sarbatch", "dask", "icechunk", "numba", "numpy", "rasterio", "xarra
 logger = logging.getLogger("sarbatch.driver")
 
 
-def drive(order: Mapping[str, Any], *, attempt: int, lease_ttl: float) -> None:
+def drive(order: Mapping[str, Any], *, attempt: int, lease_ttl: float, block_bytes: int) -> None:
     """Make and publish one order; returns when it is published or has failed, and says which on the desk.
 
     May be called any number of times for one attempt (Dask starts a task again whose worker died): it goes on from
@@ -45,11 +45,14 @@ def drive(order: Mapping[str, Any], *, attempt: int, lease_ttl: float) -> None:
     """
     wanted = Order.from_json(order)
     desk = Desk(wanted.desk)
-    if is_published(wanted) or desk.failure(attempt) is not None:
+    if is_published(wanted):
+        desk.parts.delete_all()  # a driver that died right after publication left them
+        return
+    if desk.failure(attempt) is not None:
         return
     with _logged(desk, attempt):
         try:
-            _make(wanted, desk, attempt=attempt, lease_ttl=lease_ttl)
+            _make(wanted, desk, attempt=attempt, lease_ttl=lease_ttl, block_bytes=block_bytes)
         except Exception as error:  # the border of the cluster: every failure becomes a report, none is lost
             logger.exception("%s %s failed", wanted.task, short(wanted.key))
             desk.write_failure(attempt, as_failure(error))
@@ -80,7 +83,7 @@ def as_failure(error: BaseException) -> Failure:
     )
 
 
-def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float) -> None:
+def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float, block_bytes: int) -> None:
     from distributed import worker_client
 
     started = time.time()
@@ -89,7 +92,16 @@ def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float) -> None:
     with lease.kept(), worker_client() as client:
         logger.info("%s %s: attempt %d, fence %d", order.task, short(order.key), attempt, lease.fence)
         desk.write_attempt(attempt, owner=owner, fence=lease.fence, started=started)
-        driver = DaskDriver(client=client, parts=desk.parts, desk=desk, attempt=attempt, lease=lease)
+        driver = DaskDriver(
+            client=client,
+            parts=desk.parts,
+            block_bytes=block_bytes,
+            desk=desk,
+            attempt=attempt,
+            lease=lease,
+            # Dask starts an attempt again whose worker died: what it has kept before, it has kept
+            _advanced=bool((desk.progress(attempt) or {}).get("advanced")),
+        )
         cpu = _cpu_seconds(client)
         binding: Binding = import_module(all_kinds()[order.kind].backends["dask"])
         products = binding.make(order, driver)
@@ -112,18 +124,20 @@ class DaskDriver:
 
     client: Client
     parts: Location
+    block_bytes: int
     desk: Desk
     attempt: int
     lease: Lease
+    _advanced: bool = False
     _last: float = field(default=0.0, init=False)
-    _advanced: bool = field(default=False, init=False)
 
     def checkpoint(self, point: str, fraction: float) -> None:
         """Report progress; raises where this driver may not go on."""
         faults.reached(point)
-        self._advanced = self._advanced or point in KEPT
+        news = point in KEPT and not self._advanced  # said at once: the driver may die the next moment
+        self._advanced = self._advanced or news
         now = time.monotonic()
-        if now - self._last < REPORT_EVERY and point not in COMMITTING:
+        if now - self._last < REPORT_EVERY and point not in COMMITTING and not news:
             return  # to check the lease is to list a folder: pieces of work come faster than that is worth
         self._last = now
         self._may_go_on()

@@ -79,11 +79,19 @@ class Driver(Protocol):
     """What a binding's `make` may ask of the process that runs it.
 
     `checkpoint(point, fraction)` reports progress and raises where the driver may not go on (lease lost, cancelled). Points:
-    "start"; "writing", after a piece of work; "block", before a commit; "committed", after it; "write", after a file.
+    "start"; "writing", after a piece of work; "block", before a commit or tag; "committed" or "write", after a commit
+    or file that the next attempt finds and goes on from.
+
+    Attributes
+    ----------
+    client : of the cluster
+    parts : products in the making
+    block_bytes : pixels to work on at most until what was made is kept
     """
 
     client: Client
     parts: Location
+    block_bytes: int
 
     def checkpoint(self, point: str, fraction: float) -> None:
         """Report progress (0 to 1) at a named point; raises `infra.errors.Stopped` where the driver may not go on."""

@@ -142,8 +142,9 @@ def make(order: Order, driver: Driver) -> list[Product]:
             read=MosaicReader(target=grids[label], hide=_hidden(parameters), s3=order.s3, region=order.region),
             client=driver.client,
             checkpoint=_checkpoint(driver, index, len(passes)),
+            block_bytes=driver.block_bytes,
         )
-    driver.checkpoint("write", 1.0)
+    driver.checkpoint("block", 1.0)
     publish_tag(store, short(order.key))
     products = [
         Product(
@@ -174,7 +175,7 @@ def _exports(
     if parameters.export.zarr:
         name = f"stack-{label}.zarr" if label else "stack.zarr"
         size = export_zarr(store, tag=tag, group=label, target=driver.parts / name, client=driver.client)
-        driver.checkpoint("write", 1.0)
+        driver.checkpoint("writing", 1.0)  # an export is made again where its driver died: nothing to go on from
         yield Product(
             name="stack_zarr",
             role="store",
@@ -187,7 +188,7 @@ def _exports(
     if parameters.export.geotiff == "per-date":
         for written in export_geotiffs(store, tag=tag, group=label, target=driver.parts, client=driver.client):
             yield Product(**asdict(written), units=KIND.product(written.name).units)
-        driver.checkpoint("write", 1.0)
+        driver.checkpoint("writing", 1.0)
 
 
 def _parameters(parameters: Any) -> BackscatterStack:

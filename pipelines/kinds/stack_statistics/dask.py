@@ -58,6 +58,7 @@ def continuation(order: Order, survey: Survey) -> Continuation:
 
 def make(order: Order, driver: Driver) -> list[Product]:
     """Reduce every group of the stack to rasters and a table."""
+    from dask_jobs.block_layout import BLOCK_BYTES
     from dask_jobs.reduce_stack import reduce_stack
     from dask_jobs.reduction import Reduction
     from dask_jobs.time_series import Zone
@@ -88,6 +89,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
             parts=driver.parts,
             client=driver.client,
             checkpoint=_checkpoint(driver, index, len(stores)),
+            block_bytes=min(BLOCK_BYTES, driver.block_bytes),
         )
         products += [Product(**asdict(row), units=KIND.product(row.name).units) for row in written]
     return products
