@@ -13,9 +13,11 @@ from infra.errors import StateError
 from pipelines.backends import load_backend
 from pipelines.backends.protocol import State
 from pipelines.keys import request_id
+from pipelines.orders import Order
 from pipelines.plan import Plan, TaskPlan, refuse
 from pipelines.products import published, to_json
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
+from pipelines.standing import Standing
 from pipelines.step import Stepper, nonce, note_run, product_row
 
 if TYPE_CHECKING:
@@ -76,7 +78,9 @@ def run_plan(
         if run.state == "running":
             from pipelines.steward import ensure_steward
 
-            ensure_steward(registry, run.id, settings)
+            for row in registry.runs():  # the run that this one replaces has to be stopped
+                if (row.job, row.output, row.state) == (run.job, run.output, "running"):
+                    ensure_steward(registry, row.id, settings)
             if not detach:
                 await_end(registry, run.id, settings=settings, follow=follow)
         ended = registry.find_run(run.id)
@@ -163,29 +167,46 @@ def cancel(registry: Registry, run: str, *, task: str | None = None) -> int:
 def retry(registry: Registry, run: str, *, task: str | None = None) -> int:
     """Give every failed or cancelled operation of a run (of one task) a new attempt; how many. Opens the run again.
 
-    What was not started because of it is tried again too.
+    What was not started because of it is tried again too. An operation that was sent to its engine without an answer is
+    sent again under the same request id: the engine may have it.
     """
-    latest = {(row.task, row.tile): row for row in _operations(registry, run, None)}
-    tasks = {row.name: row for row in registry.tasks(run)}
-    wanted = set(tasks) if task is None else {task, *(name for name, row in tasks.items() if task in row.needs)}
+    standing = Standing(registry.tasks(run), registry.operations(run=run))
+    _check_task(registry, run, task)
+    wanted = set(standing.tasks) if task is None else {task, *standing.dependents(task)}
+    rows = [row for row in standing.latest() if row.task in wanted and row.believed in {State.FAILED, State.CANCELLED}]
+    words: dict[str, str] = {}
     count = 0
-    for (name, tile), row in latest.items():
-        if name in wanted and row.believed in {State.FAILED, State.CANCELLED}:
-            from pipelines.orders import Order
-
-            word = nonce(Order.from_json(tasks[name].document).root)
-            new_id = request_id(nonce=word, key=row.key, tile=tile, attempt=row.attempt + 1)
-            count += registry.add_attempt(row, request_id=new_id, event="retry: asked for") is not None
+    for row in rows:
+        if row.believed == State.FAILED and row.handle is None and row.started is not None:
+            again = registry.change(
+                row,
+                event="retry: asked for",
+                wanted="run",
+                believed=State.SUBMITTING,
+                error=None,
+                not_before=None,
+                ended=None,
+            )
+        else:
+            root = Order.from_json(standing.tasks[row.task].document).root
+            word = words[root.url] = words.get(root.url) or nonce(root)
+            new_id = request_id(nonce=word, key=row.key, tile=row.tile, attempt=row.attempt + 1)
+            again = registry.add_attempt(row, request_id=new_id, event="retry: asked for")
+        count += again is not None
     if count:
         registry.set_run_state(run, "running")
     return count
 
 
 def _operations(registry: Registry, run: str, task: str | None) -> list[OperationRow]:
+    _check_task(registry, run, task)
+    return registry.operations(run=run, task=task)
+
+
+def _check_task(registry: Registry, run: str, task: str | None) -> None:
     if task is not None and task not in {row.name for row in registry.tasks(run)}:
         names = ", ".join(row.name for row in registry.tasks(run))
         raise StateError(f"run {run} has no task '{task}'", f"Its tasks: {names}.")
-    return registry.operations(run=run, task=task)
 
 
 def _new_id() -> str:

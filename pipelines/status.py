@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.backends.protocol import State
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
+from pipelines.standing import Standing
 
 if TYPE_CHECKING:
     from pipelines.registry.registry import Registry
@@ -32,23 +33,19 @@ def status(registry: Registry, runs: Sequence[RunRow]) -> dict[str, Any]:
 
 
 def _run(registry: Registry, run: RunRow) -> dict[str, Any]:
-    operations = registry.operations(run=run.id)
-    tasks = registry.tasks(run.id)
+    standing = Standing(registry.tasks(run.id), registry.operations(run=run.id))
     return {
         "run": run.id,
         "job": run.job,
         "state": run.state,
         "started": run.started.isoformat(),
         "ended": run.ended.isoformat() if run.ended else None,
-        "tasks": [_task(task, [row for row in operations if row.task == task.name]) for task in tasks],
+        "tasks": [_task(task, standing) for task in standing.tasks.values()],
     }
 
 
-def _task(task: TaskRow, operations: list[OperationRow]) -> dict[str, Any]:
-    newest: dict[str, OperationRow] = {}
-    for row in sorted(operations, key=lambda row: row.attempt):
-        newest[row.tile] = row
-    latest = list(newest.values())
+def _task(task: TaskRow, standing: Standing) -> dict[str, Any]:
+    operations, latest = standing.operations(task.name), standing.latest(task.name)
     worst = min(latest, key=lambda row: ORDER.index(row.believed))
     errors = [row.error for row in sorted(operations, key=lambda row: row.attempt) if row.error]
     return {

@@ -14,13 +14,14 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from infra import faults
-from infra.errors import EngineError, SarbatchError
+from infra.errors import EngineError, QuotaError, SarbatchError, TransientError
 from pipelines.backends.protocol import Failure, Report, State, Submission
 from pipelines.keys import request_id
 from pipelines.orders import Order
 from pipelines.products import published, to_json
 from pipelines.registry.rows import OperationRow, ProductRow, RunRow, RunState, TaskRow
-from pipelines.retry import Ended, verdict
+from pipelines.retry import Ended, resend, verdict
+from pipelines.standing import SENT, Standing, is_given_up
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -43,9 +44,11 @@ class Stepper:
     run: RunRow
     settings: Settings
     engines: Mapping[str, Backend]
+    _standing: Standing = field(default_factory=lambda: Standing([], []), init=False)
     _orders: dict[str, Order] = field(default_factory=dict, init=False)
     _nonce: str = field(default="", init=False)
     _last_event: int = field(default=0, init=False)
+    _closed: set[str] = field(default_factory=set, init=False)
 
     def step(self) -> bool:
         """Take one step; whether the run has ended."""
@@ -58,8 +61,9 @@ class Stepper:
 
     def poll(self) -> None:
         """Ask each engine once about every operation that it was given, and record what it says."""
+        self._read()
         by_engine: dict[str, list[OperationRow]] = {}
-        for operation in self._latest():
+        for operation in self._standing.latest():
             if operation.handle and not operation.believed.final and operation.believed != State.LOST:
                 by_engine.setdefault(self._task(operation).backend, []).append(operation)
         for name, operations in by_engine.items():
@@ -70,6 +74,17 @@ class Stepper:
                 continue
             for operation in operations:
                 self._believe(operation, reports[str(operation.handle)])
+
+    def _read(self) -> None:
+        """Twice a step, whatever the number of tasks: a query for every task would make a step quadratic."""
+        self._standing = Standing(self.registry.tasks(self.run.id), self.registry.operations(run=self.run.id))
+
+    def _change(self, operation: OperationRow, *, event: str, **columns: Any) -> OperationRow | None:
+        """Change a row, here and in the registry; None where another process was first: the next step sees what it did."""
+        changed = self.registry.change(operation, event=event, **columns)
+        if changed is not None:
+            self._standing.put(changed)
+        return changed
 
     def _believe(self, operation: OperationRow, report: Report) -> None:
         state = report.state
@@ -87,7 +102,7 @@ class Stepper:
         }
         if any(getattr(operation, name) != value for name, value in columns.items()):
             ended = {"ended": _now()} if state.final or state == State.LOST else {}
-            self.registry.change(operation, event=f"polled: {state}", **columns, **ended)
+            self._change(operation, event=f"polled: {state}", **columns, **ended)
 
     def _record_products(self, operation: OperationRow) -> None:
         order = self._order(operation.task)
@@ -96,69 +111,94 @@ class Stepper:
 
     def _settle(self) -> None:
         """Cancel what is to be cancelled; try again, or give up, what failed or was lost."""
-        attempts = self._attempts()
-        for operation in self._latest():
+        for operation in self._standing.latest():
             if operation.wanted == "cancel":
                 self._cancel(operation)
-            elif operation.believed in {State.FAILED, State.LOST} and not (operation.error or {}).get("verdict"):
-                self._retry(operation, attempts[operation.task, operation.tile])
+            elif operation.believed in {State.FAILED, State.LOST} and not is_given_up(operation):
+                self._retry(operation)
 
     def _cancel(self, operation: OperationRow) -> None:
         if operation.believed.final or operation.believed == State.CANCELLING:
             return
-        if operation.handle is None or operation.believed == State.LOST:
-            self.registry.change(operation, event="cancelled", believed=State.CANCELLED, ended=_now())
+        engine, handle = self.engines[self._task(operation).backend], operation.handle
+        try:
+            if operation.believed == State.SUBMITTING and handle is None:
+                # Whoever submitted it may have died before it could note the handle
+                handle = engine.list(operation.request_id).get(operation.request_id)
+            if handle is None or operation.believed == State.LOST:
+                self._change(operation, event="cancelled", believed=State.CANCELLED, ended=_now())
+                return
+            engine.cancel(handle)
+        except EngineError as error:
+            logger.warning("%s cannot be cancelled yet: %s", operation.id, error.message)
             return
-        self.engines[self._task(operation).backend].cancel(operation.handle)
-        self.registry.change(operation, event="cancelling", believed=State.CANCELLING)
+        self._change(operation, event="cancelling", believed=State.CANCELLING, handle=handle)
 
-    def _retry(self, operation: OperationRow, attempts: list[OperationRow]) -> None:
-        ended = [
-            Ended(
-                error_class=(row.error or {}).get("class", "transient"), advanced=bool(row.usage.get("advanced", False))
-            )
-            for row in attempts
-        ]
+    def _retry(self, operation: OperationRow) -> None:
+        ended = [_as_ended(row) for row in self._standing.attempts(operation)]
         decision = verdict(ended, most=self.settings.max_attempts)
         error = {**(operation.error or {}), "verdict": decision.why}
         if not decision.again:
-            self.registry.change(operation, event="given up", believed=State.FAILED, error=error, ended=_now())
+            self._change(operation, event="given up", believed=State.FAILED, error=error, ended=_now())
             return
         # The new attempt first: a crash in between leaves the old one to be settled again, which adds nothing.
-        self.registry.add_attempt(
+        again = self.registry.add_attempt(
             operation,
             request_id=self._request_id(operation, operation.attempt + 1),
             event=f"retry: {decision.why}",
             not_before=_now() + timedelta(seconds=decision.wait),
         )
-        self.registry.change(operation, event="superseded", error=error)
+        self._change(operation, event="superseded", error={**error, "again": "yes"})
+        if again is not None:
+            self._standing.put(again)
 
     def _submit(self) -> None:
-        """Give the engines what is ready, and finish submissions that a crash left half way."""
-        done = {task.name for task in self._tasks() if self._all(task, {State.DONE})}
-        for operation in self._latest():
+        """Give the engines what is ready, and finish submissions that a crash or a lost answer left half way."""
+        room = self._room()
+        self._closed.clear()
+        for operation in self._standing.latest():
+            task = self._task(operation)
             if operation.wanted == "cancel":
                 continue
-            task = self._task(operation)
-            if operation.believed == State.SUBMITTING and operation.handle is None:
-                self._hand_over(operation, task)
-            elif operation.believed == State.WAITING:
-                failed = next((name for name in task.needs if self._hopeless(name)), None)
+            if operation.believed == State.WAITING:
+                failed = next((name for name in task.needs if self._standing.hopeless(name)), None)
                 if failed:
                     self._give_up(operation, failed)
-                elif set(task.needs) <= done and self._due(operation):
-                    claimed = self.registry.change(operation, event="intent", believed=State.SUBMITTING, started=_now())
-                    if claimed is not None:
-                        faults.reached("intent")
-                        self._hand_over(claimed, task)
+                elif self._is_ready(operation, task) and room[task.backend] > 0:
+                    room[task.backend] -= 1
+                    self._claim(operation, task)
+            elif operation.believed == State.SUBMITTING and operation.handle is None and _is_due(operation):
+                self._hand_over(operation, task, again=True)
 
-    def _hand_over(self, operation: OperationRow, task: TaskRow) -> None:
+    def _room(self) -> dict[str, int]:
+        """How many more operations each engine takes: its queue, less what runs of this registry have given it."""
+        room = {}
+        for name, engine in self.engines.items():
+            rows = self.registry.operations(backend=name, unfinished=True)
+            sent = {row.request_id for row in rows if row.believed in SENT}
+            room[name] = engine.capabilities().queue - len(sent)
+        return room
+
+    def _is_ready(self, operation: OperationRow, task: TaskRow) -> bool:
+        return task.backend not in self._closed and _is_due(operation) and all(map(self._standing.done, task.needs))
+
+    def _claim(self, operation: OperationRow, task: TaskRow) -> None:
+        """Record the intent, then act; whoever records it first acts."""
+        claimed = self._change(operation, event="intent", believed=State.SUBMITTING, started=_now())
+        if claimed is not None:
+            faults.reached("intent")
+            self._hand_over(claimed, task)
+
+    def _hand_over(self, operation: OperationRow, task: TaskRow, *, again: bool = False) -> None:
         """Submit under the recorded request id; the engine starts nothing twice for it."""
-        engine = self.engines[task.backend]
+        if task.backend in self._closed:
+            return
+        engine, request = self.engines[task.backend], operation.request_id
         try:
-            handle = engine.list(operation.request_id).get(operation.request_id) or engine.submit(
+            known = engine.list(request).get(request) if again else None
+            handle = known or engine.submit(
                 Submission(
-                    request_id=operation.request_id,
+                    request_id=request,
                     key=operation.key,
                     tile=operation.tile,
                     attempt=operation.attempt,
@@ -166,13 +206,26 @@ class Stepper:
                 )
             )
         except SarbatchError as error:
-            failure = Failure(error_class=error.error_class, message=error.message, remedy=error.remedy)
-            self.registry.change(
-                operation, event="refused", believed=State.FAILED, error=failure.to_json(), ended=_now()
-            )
+            if isinstance(error, TransientError | QuotaError):
+                self._closed.add(task.backend)  # not asked again before the next step
+            self._refused(operation, error)
             return
         faults.reached("submit")
-        self.registry.change(operation, event="submitted", believed=State.QUEUED, handle=handle)
+        self._change(operation, event="submitted", believed=State.QUEUED, handle=handle, error=None)
+
+    def _refused(self, operation: OperationRow, error: SarbatchError) -> None:
+        """Send it again later under the same request id, as the engine may have it all the same; or give it up."""
+        sent = int((operation.error or {}).get("sent", 0)) + 1
+        decision = resend(error.error_class, sent=sent, most=self.settings.max_attempts)
+        failure = Failure(error_class=error.error_class, message=error.message, remedy=error.remedy).to_json()
+        if decision.again:
+            later = _now() + timedelta(seconds=decision.wait)
+            self._change(
+                operation, event=f"refused: {decision.why}", error={**failure, "sent": str(sent)}, not_before=later
+            )
+        else:
+            failure["verdict"] = decision.why
+            self._change(operation, event="refused", believed=State.FAILED, error=failure, ended=_now())
 
     def _give_up(self, operation: OperationRow, needed: str) -> None:
         error = {
@@ -180,13 +233,14 @@ class Stepper:
             "message": f"needs {needed}, which was not made",
             "remedy": f"Mend {needed} first.",
         }
-        self.registry.change(operation, event="not started", believed=State.CANCELLED, error=error, ended=_now())
+        self._change(operation, event="not started", believed=State.CANCELLED, error=error, ended=_now())
 
     def _end(self) -> bool:
-        latest = self._latest()
-        if not all(operation.believed.final for operation in latest):
+        if not all(operation.believed.final for operation in self._standing.latest()):
             return False
-        if any(row.believed == State.FAILED and not (row.error or {}).get("verdict") for row in latest):
+        self._read()  # someone may have asked for another attempt meanwhile
+        latest = self._standing.latest()
+        if not all(row.believed in {State.DONE, State.CANCELLED} or is_given_up(row) for row in latest):
             return False
         states = {operation.believed for operation in latest}
         outcome: RunState = "done"
@@ -202,23 +256,14 @@ class Stepper:
         events = self.registry.events(self.run.id, after=self._last_event)
         if events:
             self._last_event = events[-1].id
-            note_run(self.registry, self.run.id, next(iter(self._orders_of_run().values())))
-
-    def _orders_of_run(self) -> dict[str, Order]:
-        for task in self._tasks():
-            self._order(task.name)
-        return self._orders
-
-    def _tasks(self) -> list[TaskRow]:
-        return self.registry.tasks(self.run.id)
+            note_run(self.registry, self.run.id, self._order(next(iter(self._standing.tasks))))
 
     def _task(self, operation: OperationRow) -> TaskRow:
-        return next(task for task in self._tasks() if task.name == operation.task)
+        return self._standing.tasks[operation.task]
 
     def _order(self, task: str) -> Order:
         if task not in self._orders:
-            row = next(row for row in self._tasks() if row.name == task)
-            self._orders[task] = Order.from_json(row.document)
+            self._orders[task] = Order.from_json(self._standing.tasks[task].document)
         return self._orders[task]
 
     def _request_id(self, operation: OperationRow, attempt: int) -> str:
@@ -226,29 +271,19 @@ class Stepper:
         self._nonce = self._nonce or nonce(root)
         return request_id(nonce=self._nonce, key=operation.key, tile=operation.tile, attempt=attempt)
 
-    def _attempts(self) -> dict[tuple[str, str], list[OperationRow]]:
-        rows: dict[tuple[str, str], list[OperationRow]] = {}
-        for operation in self.registry.operations(run=self.run.id):
-            rows.setdefault((operation.task, operation.tile), []).append(operation)
-        return {place: sorted(group, key=lambda row: row.attempt) for place, group in rows.items()}
 
-    def _latest(self) -> list[OperationRow]:
-        return [rows[-1] for rows in self._attempts().values()]
+def _as_ended(row: OperationRow) -> Ended:
+    error = row.error or {}
+    given_up = "verdict" in error and "again" not in error
+    return Ended(
+        error_class=error.get("class", "transient"),
+        advanced=bool(row.usage.get("advanced", False)),
+        by_user=given_up or row.believed == State.CANCELLED,
+    )
 
-    def _all(self, task: TaskRow, states: set[State]) -> bool:
-        return all(row.believed in states for row in self._latest() if row.task == task.name)
 
-    def _hopeless(self, task: str) -> bool:
-        """Whether a task can no longer be made by this run."""
-        return any(
-            row.believed == State.CANCELLED or (row.believed == State.FAILED and (row.error or {}).get("verdict"))
-            for row in self._latest()
-            if row.task == task
-        )
-
-    @staticmethod
-    def _due(operation: OperationRow) -> bool:
-        return operation.not_before is None or operation.not_before <= _now()
+def _is_due(operation: OperationRow) -> bool:
+    return operation.not_before is None or operation.not_before <= _now()
 
 
 def note_run(registry: Registry, run: str, order: Order) -> None:

@@ -1,6 +1,7 @@
 """The steward: a process of its own that takes a run's steps until it has ended, whoever closes a laptop meanwhile.
 
-One at a time: it holds a lease in the registry. When it dies, the lease runs out and `run` or `tick` takes over.
+One process takes steps at a time: it holds a lease in the registry. When it dies, `run` or `tick` takes over: at once on
+its own machine, where its process is seen to be gone, and elsewhere when the lease has run out.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from infra.errors import TransientError
+from infra.processes import is_alive, machine, start_time
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -29,13 +32,36 @@ logger = logging.getLogger("sarbatch.steward")
 @contextmanager
 def held(registry: Registry, run: str) -> Iterator[bool]:
     """Whether this process alone may take steps of a run now."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    mine = registry.lease(_lease(run), owner, LEASE)
+    owner = _new_owner()
+    mine = _take(registry, run, owner)
     try:
         yield mine
     finally:
         if mine:
             registry.release(_lease(run), owner)
+
+
+def _take(registry: Registry, run: str, owner: str) -> bool:
+    """Take or renew the lease of a run; that of a process of this machine that is gone is passed over at once."""
+    if registry.lease(_lease(run), owner, LEASE):
+        return True
+    holder = registry.lease_owner(_lease(run))
+    if holder is not None and not _is_gone(holder):
+        return False
+    if holder is not None:
+        registry.release(_lease(run), holder)
+    return registry.lease(_lease(run), owner, LEASE)
+
+
+def _new_owner() -> str:
+    """Who this is: machine, process and its start, so that others can see whether it lives; a new one each time."""
+    return f"{machine()} {os.getpid()} {start_time(os.getpid())} {secrets.token_hex(4)}"
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether the owner is a process of this machine that has ended."""
+    where, pid, started, _ = owner.rsplit(" ", 3)
+    return where == machine() and not is_alive(int(pid), started)
 
 
 def ensure_steward(registry: Registry, run: str, settings: Settings) -> None:
@@ -44,49 +70,54 @@ def ensure_steward(registry: Registry, run: str, settings: Settings) -> None:
     Its process id stands in a file of the state folder, with the time it was started: a file whose process is gone is
     as good as none, so a killed steward is replaced at once on its own machine.
     """
-    from infra.processes import is_alive, start_time
-
     mark = settings.state_dir / "stewards" / run
-    with _locked(settings.state_dir / "stewards"):
+    with _locked(mark.parent):
         pid, _, started = mark.read_text().partition(" ") if mark.exists() else ("", "", "")
         if pid and is_alive(int(pid), started):
             return
         if registry.find_run(run).state != "running":
             return
-        if pid:
-            # The dead one's lease would hold the new one up for a minute; it was this machine's, and it is gone.
-            owner = settings.state_dir / "stewards" / f"{run}.owner"
-            if owner.exists():
-                registry.release(_lease(run), owner.read_text())
-        log = (settings.state_dir / "stewards" / f"{run}.log").open("ab")
-        with log:
-            process = subprocess.Popen(  # noqa: S603 -- our own module, no shell
+        with mark.with_suffix(".log").open("ab") as log:
+            said = subprocess.run(  # noqa: S603 -- our own module, no shell
                 [sys.executable, "-m", "pipelines.steward", run],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=subprocess.PIPE,
                 stderr=log,
+                text=True,
                 start_new_session=True,
+                check=True,
             )
-        mark.write_text(f"{process.pid} {start_time(process.pid)}")
+        pid = said.stdout.strip()
+        mark.write_text(f"{pid} {start_time(int(pid))}")
 
 
 def serve(run: str, settings: Settings) -> None:
     """Take steps of a run until it has ended."""
     from pipelines.run import open_registry, stepper
 
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    folder = settings.state_dir / "stewards"
+    owner = _new_owner()
     with open_registry(settings) as registry:
         steps = stepper(registry, registry.find_run(run), settings)
         while True:
-            if registry.lease(_lease(run), owner, LEASE):
-                (folder / f"{run}.owner").write_text(owner)
-                if registry.find_run(run).state != "running" or steps.step():
-                    break
+            try:
+                if _take(registry, run, owner):
+                    ended = registry.find_run(run).state != "running" or steps.step()
+                    if ended and _resigned(registry, run, settings):
+                        break
+            except TransientError as error:  # nobody may be there to start another steward
+                logger.warning("step of run %s put off: %s", run, error)
             time.sleep(settings.poll_interval)
         registry.release(_lease(run), owner)
-    for name in (run, f"{run}.owner"):
-        (folder / name).unlink(missing_ok=True)
+
+
+def _resigned(registry: Registry, run: str, settings: Settings) -> bool:
+    """Whether this steward may go: not if the run was opened again meanwhile, by one who saw that a steward lives."""
+    mark = settings.state_dir / "stewards" / run
+    with _locked(mark.parent):
+        if registry.find_run(run).state == "running":
+            return False
+        mark.unlink(missing_ok=True)
+        return True
 
 
 def _lease(run: str) -> str:
@@ -104,8 +135,20 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Leave the caller's session and family, say the process id, and serve."""
     from infra.settings import load_settings
 
+    if pid := os.fork():
+        # The caller waits for this process only, and never has a zombie to collect
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        os._exit(0)
+    os.setsid()
+    os.dup2(2, 1)  # the caller waits for the end of this pipe
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     serve(sys.argv[1], load_settings())
+
+
+if __name__ == "__main__":
+    main()

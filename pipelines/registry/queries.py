@@ -138,6 +138,12 @@ def events(
     return [EventRow(**row) for row in connection.execute(query).mappings()]
 
 
+def lease_owner(connection: Connection, name: str) -> str | None:
+    """Who took a lease last and has not given it back."""
+    owner: str | None = connection.scalar(select(tables.lease.c.owner).where(tables.lease.c.name == name))
+    return owner
+
+
 def _newest_first() -> Select[Any]:
     return select(*columns(tables.run, RunRow)).order_by(tables.run.c.started.desc(), tables.run.c.id.desc())
 

@@ -242,6 +242,13 @@ class Registry:
         with self._database.write() as connection:
             return changes.lease(connection, name, owner=owner, seconds=ttl)
 
+    def lease_owner(self, name: str) -> str | None:
+        """Who took a lease last and has not given it back, also where it has run out; None where nobody did."""
+        from pipelines.registry import queries
+
+        with self._database.read() as connection:
+            return queries.lease_owner(connection, name)
+
     def release(self, name: str, owner: str) -> bool:
         """Give a lease back; False where `owner` does not hold it."""
         from pipelines.registry import changes
