@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from infra.errors import JobError
+from infra.errors import JobError, UserError
+from infra.region import Region
+from infra.storage import Location
+from pipelines.job_faults import NAME, NAME_RULE, job_error
+from pipelines.job_text import read_values
 from pipelines.kinds import all_kinds
-from pipelines.kinds.model import KindSpec, Parameters, Strict, unknown_key
+from pipelines.kinds.model import KindSpec, Parameters, Strict, nearest, unknown_key
 
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 AREA_FILES = (".geojson", ".json", ".shp", ".gpkg")
 
 
@@ -34,6 +44,20 @@ class Area(Strict):
         if self.file is not None and Path(self.file).suffix.lower() not in AREA_FILES:
             raise ValueError(f"file '{self.file}' is none of {', '.join(AREA_FILES)}")
         return self
+
+    @field_validator("bbox", mode="before")
+    @classmethod
+    def _four_numbers(cls, box: Any) -> Any:
+        if box is not None and not (isinstance(box, list | tuple) and len(box) == 4):
+            raise ValueError(f"must be four numbers, [west, south, east, north], not {box}")
+        return box
+
+    @field_validator("wkt")
+    @classmethod
+    def _polygon(cls, wkt: str | None) -> str | None:
+        if wkt is not None:
+            _fine(lambda: Region.from_wkt(wkt))
+        return wkt
 
     @field_validator("bbox")
     @classmethod
@@ -74,7 +98,10 @@ class Period(Strict):
         if isinstance(value, date):
             return datetime.combine(value, time(), UTC)
         if isinstance(value, str):
-            parsed = datetime.fromisoformat(value)
+            try:
+                parsed = datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError(f"'{value}' is not a date; write it as 2021-11-01") from None
             return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         raise ValueError(f"'{value}' is not a date; write it as 2021-11-01")
 
@@ -94,6 +121,31 @@ class Budget(Strict):
     core_hours: float | None = Field(None, gt=0, description="Dask compute, core-hours")
 
 
+def _duration(value: Any) -> Any:
+    """ISO 8601 alone: a bare number would be seconds, which nobody means."""
+    if not isinstance(value, str | timedelta):
+        raise ValueError(f"must be an ISO 8601 duration such as PT12H or P2D, not {value}")  # noqa: TRY004 -- pydantic's way to refuse
+    return value
+
+
+def _some(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError(f"must be longer than nothing, not {value}")
+    return value
+
+
+Deadline = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_some)]
+
+
+def _fine(check: Callable[[], object]) -> None:
+    """Our own errors as the ones that pydantic collects."""
+    try:
+        check()
+    except UserError as error:
+        message = error.message.removeprefix("area.wkt: ").removeprefix("area: ")
+        raise ValueError(f"{message}. {error.remedy}") from None
+
+
 class Task(BaseModel):
     """One task of a job: the reserved keys, and the kind's parameters."""
 
@@ -103,7 +155,7 @@ class Task(BaseModel):
     kind: str
     backend: Literal["auto", "earth-engine", "dask"] = "auto"
     budget: Budget | None = None
-    deadline: timedelta | None = None
+    deadline: Deadline | None = None
     parameters: Parameters
 
     @property
@@ -123,6 +175,7 @@ class Job(BaseModel):
     ----------
     tasks : in an order in which each stands after those that it needs
     folder : where relative paths start: the job file's folder
+    file : the job file as it was named, for messages
     text : the job file as it was read
     """
 
@@ -134,6 +187,7 @@ class Job(BaseModel):
     output: str
     tasks: tuple[Task, ...]
     folder: Path
+    file: str = "job"
     text: str = ""
 
 
@@ -148,11 +202,17 @@ class _Top(Strict):
     output: str = Field(min_length=1)
     tasks: dict[str, dict[str, Any]] = Field(min_length=1)
 
+    @field_validator("output")
+    @classmethod
+    def _place(cls, output: str) -> str:
+        _fine(lambda: Location.parse(output))
+        return output
+
 
 class _Reserved(BaseModel):
     backend: Literal["auto", "earth-engine", "dask"] = "auto"
     budget: Budget | None = None
-    deadline: timedelta | None = None
+    deadline: Deadline | None = None
 
 
 def load_job(path: str | Path) -> Job:
@@ -178,11 +238,11 @@ def load_job(path: str | Path) -> Job:
 
 def parse_job(text: str, *, folder: Path, name: str = "job") -> Job:
     """Job of YAML text; relative paths start at `folder`. Errors as `load_job`."""
-    values = _substituted(_mapping(text, name), name)
+    values = read_values(text, name=name, keys=TOP)
     try:
         top = _Top.model_validate(values)
     except ValidationError as error:
-        raise _job_error(error, name) from None
+        raise job_error(error, name, value=values) from None
     tasks = [_task(task, value, name) for task, value in top.tasks.items()]
     return Job(
         name=top.name,
@@ -191,137 +251,95 @@ def parse_job(text: str, *, folder: Path, name: str = "job") -> Job:
         output=top.output,
         tasks=_in_order(tasks, name),
         folder=folder,
+        file=name,
         text=text,
     )
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML lets a key stand twice, and the last one wins silently: here it is an error."""
-
-
-def _unique(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if not isinstance(key, str | int | float | bool | None):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
-
-
-def _mapping(text: str, name: str) -> dict[str, Any]:
-    try:
-        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 -- a SafeLoader that also refuses duplicate keys
-    except yaml.YAMLError as error:
-        raise JobError(f"{name} is not valid YAML: {error}", "Mend the line that it names.") from None
-    if not isinstance(values, dict):
-        raise JobError(
-            f"{name} is not a job: a mapping with the keys {', '.join(TOP)} is expected", "`sarbatch init` writes one."
-        )
-    return values
-
-
-def _substituted(value: Any, name: str) -> Any:
-    """`${VAR}` in every string value, after parsing, so that a value can never change the structure."""
-    if isinstance(value, dict):
-        return {key: _substituted(item, name) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_substituted(item, name) for item in value]
-    if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match[1], name), value)
-    return value
-
-
-def _variable(variable: str, name: str) -> str:
-    if variable not in os.environ:
-        raise JobError(
-            f"{name}: the environment variable {variable} is not set, but the job uses ${{{variable}}}",
-            f"Set it: export {variable}=…",
-        )
-    return os.environ[variable]
-
-
 def _task(name: str, value: dict[str, Any], file: str) -> Task:
     where = f"tasks.{name}"
-    if not re.match(NAME, name):
-        raise JobError(f"{file}: {where}: '{name}' is not a task name", f"Names match {NAME}.")
-    kinds = all_kinds()
-    kind = value.get("kind")
-    if kind not in kinds:
-        hint = str(unknown_key(str(kind), list(kinds))).partition("; ")[2]
-        raise JobError(f"{file}: {where}.kind: '{kind}' is not a task kind", f"{hint} Kinds: {', '.join(kinds)}.")
+    if not re.fullmatch(NAME, name):
+        raise JobError(f"{file}: {where}: the task's name {NAME_RULE} (here: {name!r})", "Give it another name.")
+    kind = _kind(value, f"{file}: {where}.kind")
+    model = all_kinds()[kind].parameters
     parameters = {key: item for key, item in value.items() if key not in RESERVED}
     reserved = {key: item for key, item in value.items() if key in RESERVED and key != "kind"}
-    model = kinds[kind].parameters
-    unknown = [key for key in parameters if key not in model.model_fields]
     try:
-        if unknown:
-            known = [*model.model_fields, *RESERVED]
-            raise ValidationError.from_exception_data(
-                name, [{"type": unknown_key(str(unknown[0]), known), "loc": (), "input": None}]
-            )
+        _check_keys(parameters, [*model.model_fields, *RESERVED])
         return Task(
             name=name,
-            kind=str(kind),
+            kind=kind,
             parameters=model.model_validate(parameters),
             **dict(_Reserved.model_validate(reserved)),
         )
     except ValidationError as error:
-        raise _job_error(error, file, prefix=where) from None
+        raise job_error(error, file, value=value, prefix=where, kind=kind) from None
+
+
+def _kind(value: Mapping[str, Any], where: str) -> str:
+    kind, kinds = value.get("kind"), list(all_kinds())
+    if kind is None:
+        raise JobError(f"{where}: is missing", f"Kinds: {', '.join(kinds)}.")
+    if not isinstance(kind, str) or kind not in kinds:
+        hint = f"{nearest(str(kind), kinds)} Kinds: {', '.join(kinds)}.".strip()
+        raise JobError(f"{where}: '{kind}' is not a task kind", hint[:1].upper() + hint[1:])
+    return kind
+
+
+def _check_keys(parameters: Mapping[str, Any], known: list[str]) -> None:
+    """Refuse a key that is none of the kind's and none of the reserved ones."""
+    unknown = [key for key in parameters if key not in known]
+    if unknown:
+        fault = unknown_key(str(unknown[0]), known)
+        raise ValidationError.from_exception_data("task", [{"type": fault, "loc": (), "input": None}])
 
 
 def _in_order(tasks: list[Task], file: str) -> tuple[Task, ...]:
     """Tasks so that each stands after those that it needs, otherwise as written."""
     by_name = {task.name: task for task in tasks}
     for task in tasks:
-        for parameter, kind in task.spec.references().items():
-            _check_reference(task, parameter, kind, by_name, file)
+        _check_there(task, by_name, file)
     ordered: list[Task] = []
     waiting = list(tasks)
     while waiting:
         done = {task.name for task in ordered}
         ready = next((task for task in waiting if set(task.references().values()) <= done), None)
         if ready is None:
-            circle = " → ".join(task.name for task in waiting)
             raise JobError(
-                f"{file}: tasks need each other in a circle: {circle}", "A task cannot need itself, not even by others."
+                f"{file}: tasks need each other in a circle: {' → '.join(_circle(waiting))}",
+                "A task cannot need itself, not even by others: let one of them name another task.",
             )
         ordered.append(ready)
         waiting.remove(ready)
+    for task in tasks:
+        _check_kinds(task, by_name, file)
     return tuple(ordered)
 
 
-def _check_reference(task: Task, parameter: str, kind: str, tasks: dict[str, Task], file: str) -> None:
-    target = getattr(task.parameters, parameter)
-    where = f"{file}: tasks.{task.name}.{parameter}"
-    if target == task.name:
-        raise JobError(f"{where}: tasks need each other in a circle: {target} needs itself", "Name another task.")
-    if target not in tasks:
-        hint = str(unknown_key(target, list(tasks))).partition("; ")[2]
-        raise JobError(f"{where}: there is no task '{target}'", f"{hint} Tasks: {', '.join(tasks)}.")
-    if tasks[target].kind != kind:
-        raise JobError(
-            f"{where}: task '{target}' is a {tasks[target].kind}, but a {kind} is needed",
-            f"Name a task of kind {kind}.",
-        )
+def _circle(waiting: list[Task]) -> list[str]:
+    """Names along one circle, the first also last; every one of `waiting` needs another of them."""
+    needs = {task.name: set(task.references().values()) for task in waiting}
+    path = [waiting[0].name]
+    while path[-1] not in path[:-1]:
+        path.append(next(name for name in needs[path[-1]] if name in needs))
+    return path[path.index(path[-1]) :]
 
 
-def _job_error(error: ValidationError, file: str, *, prefix: str = "") -> JobError:
-    """Every fault of the file in one error, one line each."""
-    lines = []
-    for fault in error.errors():
-        where = ".".join([*([prefix] if prefix else []), *(str(part) for part in fault["loc"])])
-        message = fault["msg"].removeprefix("Value error, ")
-        value = fault.get("input")
-        shown = (
-            f" (here: {value!r})" if isinstance(value, str | int | float | bool) and fault["type"] != "missing" else ""
-        )
-        lines.append(f"{where}: {message}{shown}" if where else message)
-    return JobError(
-        f"{file}: " + f"\n{file}: ".join(lines), "`sarbatch init KIND` shows every key with its unit and choices."
-    )
+def _check_there(task: Task, tasks: Mapping[str, Task], file: str) -> None:
+    for parameter, target in task.references().items():
+        if target not in tasks:
+            near = nearest(target, list(tasks))
+            raise JobError(
+                f"{file}: tasks.{task.name}.{parameter}: there is no task '{target}'{f'; {near}' if near else ''}",
+                f"Tasks of this job: {', '.join(tasks)}.",
+            )
+
+
+def _check_kinds(task: Task, tasks: Mapping[str, Task], file: str) -> None:
+    for parameter, kind in task.spec.references().items():
+        target = tasks[getattr(task.parameters, parameter)]
+        if target.kind != kind:
+            raise JobError(
+                f"{file}: tasks.{task.name}.{parameter}: task '{target.name}' is a {target.kind}, but a {kind} is needed",
+                f"Name a task of kind {kind}.",
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,11 +29,16 @@ class Strict(BaseModel):
         return value
 
 
-def unknown_key(key: str, valid: list[str]) -> PydanticCustomError:
-    """Error for `key`, with the nearest of `valid`."""
-    nearest = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else "valid keys: " + ", ".join(valid)
+def unknown_key(key: str, valid: Sequence[str]) -> PydanticCustomError:
+    """Error for `key`, with the nearest of `valid`, or all of them where none is near."""
+    hint = nearest(key, valid) or "valid keys: " + ", ".join(valid)
     return PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}", {"key": key, "hint": hint})
+
+
+def nearest(word: str, valid: Sequence[str]) -> str:
+    """Question that names the nearest of `valid`; "" where none is near."""
+    found = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
+    return f"did you mean '{found[0]}'?" if found else ""
 
 
 def not_in_key(default: Any = ..., *, description: str, **more: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, Strict, not
 Paths = Annotated[
     str | list[str], "a folder, file or glob, or a list of these; a local path relative to the job file, or s3://"
 ]
+GROUPS = ("date", "polarization", "platform", "orbit", "absolute_orbit", "scene")  # what a file's name may tell
+Polarization = Literal["VV", "VH", "HH", "HV"]
 PATHS = (
     "where the files are: a folder, a file, a glob or a list of these; relative to the job file, or s3://bucket/prefix"
 )
@@ -31,10 +33,12 @@ class GeoTiff(Strict):
     path: Paths = not_in_key(description=PATHS)
     pattern: str = Field(
         description="regular expression found in each file name; named groups: date, polarization "
-        "(and, where the names have them, platform, orbit, scene)"
+        "(and, where the names have them, platform, orbit, absolute_orbit, scene)"
     )
     date_format: str = Field("%Y%m%d", description="how the group `date` is written, as in strptime; UTC")
-    polarization: str | None = Field(None, description="polarization of all files, where their names do not tell it")
+    polarization: Polarization | None = Field(
+        None, description="polarization of all files, where their names do not tell it"
+    )
     scale: Literal["power", "amplitude", "db"] = Field("power", description="what the pixel values are")
     calibration_db: float = Field(0.0, description="added to reach calibrated power, dB; ALOS digital numbers: -83")
     nodata: float | None = Field(None, description="value that means no data, where the files do not declare it")
@@ -48,15 +52,20 @@ class GeoTiff(Strict):
         try:
             groups = re.compile(pattern).groupindex
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
         if "date" not in groups:
-            raise ValueError(r"has no group named date; write it as (?P<date>\d{8})")
+            raise ValueError(rf"'{pattern}' has no group named date; write it as (?P<date>\d{{8}})")
+        unknown = sorted(set(groups) - set(GROUPS))
+        if unknown:
+            raise ValueError(f"no group may be named '{unknown[0]}'; groups are {', '.join(GROUPS)}")
         return pattern
 
     @model_validator(mode="after")
     def _polarization_known(self) -> GeoTiff:
         if "polarization" not in re.compile(self.pattern).groupindex and self.polarization is None:
-            raise ValueError("has no group named polarization and no `polarization` is given: give one of the two")
+            raise ValueError(
+                "pattern: has no group named polarization and no `polarization` is given: give one of the two"
+            )
         return self
 
 
@@ -103,9 +112,9 @@ class BackscatterStack(Parameters):
     @classmethod
     def _upper_case(cls, value: list[str] | None) -> list[str] | None:
         for name in value or []:
-            if name not in {"VV", "VH", "HH", "HV"}:
-                raise ValueError(f"'{name}' is no polarization; there are VV, VH, HH, HV")
-        return sorted(set(value)) if value else None
+            if name.upper() not in get_args(Polarization):
+                raise ValueError(f"'{name}' is no polarization; there are {', '.join(get_args(Polarization))}")
+        return sorted({name.upper() for name in value}) if value else None
 
 
 KIND = KindSpec(
