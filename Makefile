@@ -24,7 +24,7 @@ check: $(READY) ## style, types, directions of imports, spelling
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell --ignore-words-list alos --skip '*.lock,./.venv,./.git,./demo,./dist'
+	$(BIN)/codespell
 
 bench: $(READY) ## the scripts in tests/benchmarks, one by one
 	@set -e; for script in tests/benchmarks/[!_]*.py; do \
