@@ -78,7 +78,9 @@ def adopt(
 
 def demo(
     folder: Annotated[Path, typer.Option(help="where scenes, job file and products go")] = Path("demo"),
-    dates: Annotated[int, typer.Option(help="dates to simulate; the clearing is made on the seventh", min=8, max=60)] = 12,
+    dates: Annotated[
+        int, typer.Option(help="dates to simulate; the clearing is made on the seventh", min=8, max=60)
+    ] = 12,
 ) -> None:
     """Simulate scenes and run one job on them: a stack, its statistics and its time series. Needs no account.
 
