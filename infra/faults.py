@@ -12,7 +12,10 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-POINTS = ("intent", "submit", "block", "committed", "write", "last-write", "before-publication", "after-publication")
+POINTS = (
+    "intent", "submit", "start", "writing", "block", "committed", "write", "last-write", "move", "before-publication",
+    "after-publication",
+)  # fmt: skip
 
 _reached: Counter[str] = Counter()
 

@@ -167,6 +167,7 @@ def _move(order: Order, product: Product) -> None:
     for name in names:
         if not (product.role != "store" and order.home.exists(name) and not order.desk.exists(f"parts/{name}")):
             order.root.rename(f"{source}/{name}", f"{target}/{name}")
+            faults.reached("move")
 
 
 def _cpu_seconds(client: Client) -> dict[str, float]:

@@ -1,0 +1,203 @@
+"""Whoever is killed, whenever: the run is carried to its end, with the values of an undisturbed one, and no reader sees half."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import kills
+import pytest
+import rasterio
+from jobs import machine, run_job, wait_until
+
+from infra.settings import Settings
+from pipelines.run import open_registry
+
+pytestmark = pytest.mark.slow
+
+STACK_POINTS = ("start", "block:2", "committed:3", "last-write", "before-publication", "after-publication")
+STATISTICS_POINTS = ("committed:2", "write:3", "last-write", "move:3", "before-publication", "after-publication")
+VICTIMS = ("driver", "workers", "client", "everything", "steward", "cluster", "worker")
+SPAN = 5.0  # seconds after the run is recorded in which kills come: it takes about that long
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A machine, scenes, and what an undisturbed run makes of them."""
+
+    settings: Settings
+    scenes: Path
+    undisturbed: Path
+    values: kills.Values
+
+    def watcher(self, output: Path) -> kills.Watcher:
+        return kills.Watcher(output=output, settings=self.settings, expected=self.values)
+
+    def check(self, run: str, watcher: kills.Watcher) -> None:
+        """The run has ended well, and all that it made is what the undisturbed one made."""
+        assert kills.state_of(self.settings, run) == "done"
+        kills.assert_equal(kills.values_of(self.settings, run), self.values)
+        assert sorted(path.parts[-3] for path in watcher.seen) == [kills.STACK, kills.STATISTICS]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("kills")
+    scenes = kills.make_scenes(folder / "simulated-scenes")
+    with machine(folder / "state", **kills.SMALL) as settings:
+        run = run_job(kills.kill_job(folder / "undisturbed", scenes), settings)
+        values = kills.values_of(settings, run.id)
+        assert len(values) == 1 + 12 + 2
+        yield Bench(settings, scenes, folder / "undisturbed/products", values)
+
+
+@pytest.mark.parametrize("point", STACK_POINTS)
+def test_a_driver_of_a_stack_dies_at(bench: Bench, tmp_path: Path, point: str) -> None:
+    dies_at(bench, tmp_path, point)
+
+
+@pytest.mark.parametrize("point", STATISTICS_POINTS)
+def test_a_driver_of_statistics_dies_at(bench: Bench, tmp_path: Path, point: str) -> None:
+    kills.with_stack_of(tmp_path, bench.undisturbed)
+    dies_at(bench, tmp_path, point)
+
+
+def dies_at(bench: Bench, folder: Path, point: str) -> None:
+    job, output = kills.kill_job(folder, bench.scenes), folder / "products"
+    run = kills.record_job(job, bench.settings)
+    with bench.watcher(output).watching() as watcher, kills.armed(bench.settings, point, folder / "died"):
+        kills.tick_until_end(bench.settings, run)
+    assert (folder / "died").exists()
+    bench.check(run, watcher)
+    # Dask starts a driver again whose worker died: that costs no attempt
+    assert set(kills.attempts_of(bench.settings, run).values()) == {1}
+
+
+def test_a_driver_may_die_five_times_if_it_gets_further_each_time(bench: Bench, tmp_path: Path) -> None:
+    job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
+    deaths = 0
+
+    def count() -> bool:
+        nonlocal deaths
+        if deaths < 5 and mark.exists():
+            mark.unlink()  # the next one may die
+            deaths += 1
+        return deaths == 5
+
+    run = kills.record_job(job, bench.settings)
+    with (
+        bench.watcher(output).watching() as watcher,
+        kills.armed(bench.settings, "committed", mark),
+        open_registry(bench.settings) as registry,
+    ):
+        from pipelines.run import tick
+
+        def five() -> bool:
+            tick(registry, bench.settings, runs=[registry.find_run(run)])
+            return count()
+
+        wait_until(five, seconds=120)
+        mark.touch()  # enough
+        kills.tick_until_end(bench.settings, run)
+    bench.check(run, watcher)
+    assert kills.attempts_of(bench.settings, run)["stack"] == 2  # Dask gives a task up at its fourth death
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_at_random(bench: Bench, tmp_path: Path, seed: int) -> None:
+    at_random(bench, tmp_path, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(10, 210))
+def test_at_random_for_long(bench: Bench, tmp_path: Path, seed: int) -> None:
+    at_random(bench, tmp_path, seed)
+
+
+def at_random(bench: Bench, folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    victims = [VICTIMS[seed % len(VICTIMS)], *chance.choices(VICTIMS, k=chance.randrange(2))]
+    job, output = kills.kill_job(folder, bench.scenes), folder / "products"
+    with bench.watcher(output).watching() as watcher:
+        client = kills.start(job)
+        wait_until(lambda: kills.newest_run(bench.settings, output))
+        run = str(kills.newest_run(bench.settings, output))
+        began = time.monotonic()
+        for victim, moment in zip(victims, sorted(chance.uniform(0, SPAN) for _ in victims), strict=True):
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            strike(victim, bench.settings, output, run, client)
+        if client.poll() is None:
+            assert client.wait(timeout=120) == 0, (folder / "client.log").read_text()
+        else:
+            again = kills.start(job)  # `run` again goes on with the same run
+            assert again.wait(timeout=120) == 0, (folder / "client.log").read_text()
+    assert kills.newest_run(bench.settings, output) == run or len(victims) > 1 or victims[0] in {"client", "everything"}
+    bench.check(str(kills.newest_run(bench.settings, output)), watcher)
+
+
+def strike(victim: str, settings: Settings, output: Path, run: str, client: kills.subprocess.Popen[bytes]) -> int:
+    """Kill somebody; how many processes it hit."""
+    everybody = {
+        "driver": lambda: [kills.driver(output)],
+        "worker": lambda: kills.workers(settings)[:1],
+        "workers": lambda: kills.workers(settings),
+        "client": lambda: [client.pid],
+        "steward": lambda: [kills.steward(settings, run)],
+        "cluster": lambda: [kills.cluster(settings)],
+        "everything": lambda: kills.pids_of(settings, run, client),
+    }
+    return kills.kill(*everybody[victim]())
+
+
+def test_the_steward_dies_between_intent_and_act(bench: Bench, tmp_path: Path) -> None:
+    job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
+    with bench.watcher(output).watching() as watcher:
+        client = kills.start(job, "--detach", SARBATCH_FAULT="intent", SARBATCH_FAULT_FILE=str(mark))
+        assert client.wait(timeout=60) == 0
+        wait_until(mark.exists)
+        run = str(kills.newest_run(bench.settings, output))
+        began = time.monotonic()
+        kills.tick_until_end(bench.settings, run)
+    assert time.monotonic() - began < 50  # and does not wait for the lease of the dead
+    bench.check(run, watcher)
+    assert set(kills.attempts_of(bench.settings, run).values()) == {1}
+
+
+def test_the_steward_dies_after_it_submitted(bench: Bench, tmp_path: Path) -> None:
+    job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
+    with bench.watcher(output).watching() as watcher:
+        client = kills.start(job, SARBATCH_FAULT="submit", SARBATCH_FAULT_FILE=str(mark))
+        assert client.wait(timeout=90) == 0, (tmp_path / "client.log").read_text()
+    assert mark.exists()
+    run = str(kills.newest_run(bench.settings, output))
+    bench.check(run, watcher)
+    # the operation that the dead one had submitted was found, and no second one started
+    assert set(kills.attempts_of(bench.settings, run).values()) == {1}
+    owners = [json.loads(path.read_bytes())["owner"] for path in output.glob(".sarbatch/leases/*/*.json")]
+    assert len(owners) == len(set(owners)) == 2
+
+
+def test_the_reader_would_see_half_a_product(bench: Bench, tmp_path: Path) -> None:
+    output = tmp_path / "products"
+    kills.shutil.copytree(bench.undisturbed, output)
+    watcher = bench.watcher(output)
+    with open_registry(bench.settings) as registry:
+        watcher.look(registry)
+        assert len(watcher.seen) == 2
+        raster = next(output.glob("stack-statistics/*/VV_mean.tif"))
+        whole = raster.read_bytes()
+        for half in (whole[: len(whole) // 2], None):
+            raster.unlink()
+            if half is not None:
+                raster.write_bytes(half)
+            with pytest.raises(rasterio.errors.RasterioIOError):
+                watcher.look(registry)
+            raster.write_bytes(whole)
+        item = next(output.glob("stack-statistics/*/item.json"))
+        item.write_text(item.read_text() + "\n")
+        with pytest.raises(AssertionError, match="published again"):
+            watcher.look(registry)
