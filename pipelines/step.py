@@ -7,10 +7,11 @@ request ids are deterministic, so that a step that died half way is finished by 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from json import dumps
+from posixpath import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from infra import faults
@@ -19,7 +20,7 @@ from pipelines.backends.protocol import Failure, Report, State, Submission
 from pipelines.keys import request_id
 from pipelines.orders import Order
 from pipelines.products import published, to_json
-from pipelines.registry.rows import OperationRow, ProductRow, RunRow, RunState, TaskRow
+from pipelines.registry.rows import Change, OperationRow, ProductRow, RunRow, RunState, TaskRow
 from pipelines.retry import Ended, resend, verdict
 from pipelines.standing import SENT, Standing, is_given_up
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from pipelines.backends.protocol import Backend
     from pipelines.registry.registry import Registry
+
+BATCH = 50  # operations whose intent is recorded in one transaction: each costs the disk a sync
 
 logger = logging.getLogger("sarbatch.run")
 
@@ -72,25 +75,30 @@ class Stepper:
             except EngineError as error:
                 logger.warning("%s cannot be asked: %s", name, error.message)
                 continue
-            for operation in operations:
-                self._believe(operation, reports[str(operation.handle)])
+            self._change_all([self._belief(operation, reports[str(operation.handle)]) for operation in operations])
 
     def _read(self) -> None:
         """Twice a step, whatever the number of tasks: a query for every task would make a step quadratic."""
         self._standing = Standing(self.registry.tasks(self.run.id), self.registry.operations(run=self.run.id))
 
-    def _change(self, operation: OperationRow, *, event: str, **columns: Any) -> OperationRow | None:
-        """Change a row, here and in the registry; None where another process was first: the next step sees what it did."""
-        changed = self.registry.change(operation, event=event, **columns)
-        if changed is not None:
-            self._standing.put(changed)
+    def _change(self, operation: OperationRow, *, event: str, **columns: Any) -> None:
+        self._change_all([Change(operation=operation, event=event, columns=columns)])
+
+    def _change_all(self, wanted: Iterable[Change | None]) -> list[OperationRow]:
+        """Change rows, here and in the registry; those that were: what another process was first at, the next step sees."""
+        changes = [change for change in wanted if change is not None]
+        changed = [row for row in self.registry.change_all(changes) if row is not None] if changes else []
+        for row in changed:
+            self._standing.put(row)
         return changed
 
-    def _believe(self, operation: OperationRow, report: Report) -> None:
+    def _belief(self, operation: OperationRow, report: Report) -> Change | None:
+        """What a report changes, None where it tells nothing new."""
         state = report.state
         if operation.wanted == "cancel":
             state = {State.LOST: State.CANCELLED, State.FAILED: State.CANCELLED}.get(state, state)
-            state = state if state.final else State.CANCELLING
+            if operation.believed == State.CANCELLING and not state.final:
+                state = State.CANCELLING  # the engine was told: `_cancel` sets this after the call, nobody before it
         if state == State.DONE:
             self._record_products(operation)
         columns: dict[str, Any] = {
@@ -100,14 +108,16 @@ class Stepper:
             "usage": {**report.usage, "advanced": float(report.advanced)},
             "error": report.failure.to_json() if report.failure else None,
         }
-        if any(getattr(operation, name) != value for name, value in columns.items()):
-            ended = {"ended": _now()} if state.final or state == State.LOST else {}
-            self._change(operation, event=f"polled: {state}", **columns, **ended)
+        if all(getattr(operation, name) == value for name, value in columns.items()):
+            return None
+        ended = {"ended": _now()} if state.final or state == State.LOST else {}
+        return Change(operation=operation, event=f"polled: {state}", columns={**columns, **ended})
 
     def _record_products(self, operation: OperationRow) -> None:
         order = self._order(operation.task)
-        rows = [to_json(order, product, run=self.run.id) for product in published(order)]
-        self.registry.add_products(self.run.id, operation.task, [product_row(row) for row in rows])
+        rows = [product_row(to_json(order, product, run=self.run.id)) for product in published(order)]
+        if rows:
+            self.registry.add_products(self.run.id, operation.task, rows)
 
     def _settle(self) -> None:
         """Cancel what is to be cancelled; try again, or give up, what failed or was lost."""
@@ -155,7 +165,8 @@ class Stepper:
     def _submit(self) -> None:
         """Give the engines what is ready, and finish submissions that a crash or a lost answer left half way."""
         room = self._room()
-        self._closed.clear()
+        ready: list[OperationRow] = []
+        begun: list[OperationRow] = []
         for operation in self._standing.latest():
             task = self._task(operation)
             if operation.wanted == "cancel":
@@ -164,11 +175,15 @@ class Stepper:
                 failed = next((name for name in task.needs if self._standing.hopeless(name)), None)
                 if failed:
                     self._give_up(operation, failed)
-                elif self._is_ready(operation, task) and room[task.backend] > 0:
+                elif room[task.backend] > 0 and _is_due(operation) and all(map(self._standing.done, task.needs)):
                     room[task.backend] -= 1
-                    self._claim(operation, task)
+                    ready.append(operation)
             elif operation.believed == State.SUBMITTING and operation.handle is None and _is_due(operation):
-                self._hand_over(operation, task, again=True)
+                begun.append(operation)
+        self._closed.clear()
+        self._hand_over(begun, known=self._known(begun))
+        for start in range(0, len(ready), BATCH):
+            self._claim(ready[start : start + BATCH])
 
     def _room(self) -> dict[str, int]:
         """How many more operations each engine takes: its queue, less what runs of this registry have given it."""
@@ -179,53 +194,71 @@ class Stepper:
             room[name] = engine.capabilities().queue - len(sent)
         return room
 
-    def _is_ready(self, operation: OperationRow, task: TaskRow) -> bool:
-        return task.backend not in self._closed and _is_due(operation) and all(map(self._standing.done, task.needs))
+    def _known(self, begun: list[OperationRow]) -> dict[str, str]:
+        """Request id to handle of what an engine was given before, though we never heard: one listing of each engine."""
+        requests: dict[str, list[str]] = {}
+        for operation in begun:
+            requests.setdefault(self._task(operation).backend, []).append(operation.request_id)
+        known: dict[str, str] = {}
+        for name, ids in requests.items():
+            try:
+                known |= self.engines[name].list(commonprefix(ids))
+            except EngineError as error:
+                logger.warning("%s cannot be asked: %s", name, error.message)
+                self._closed.add(name)
+        return known
 
-    def _claim(self, operation: OperationRow, task: TaskRow) -> None:
+    def _claim(self, operations: list[OperationRow]) -> None:
         """Record the intent, then act; whoever records it first acts."""
-        claimed = self._change(operation, event="intent", believed=State.SUBMITTING, started=_now())
-        if claimed is not None:
+        open_ones = [row for row in operations if self._task(row).backend not in self._closed]
+        intent = {"believed": State.SUBMITTING, "started": _now()}
+        claimed = self._change_all([Change(operation=row, event="intent", columns=intent) for row in open_ones])
+        if claimed:
             faults.reached("intent")
-            self._hand_over(claimed, task)
+        self._hand_over(claimed, known={})
 
-    def _hand_over(self, operation: OperationRow, task: TaskRow, *, again: bool = False) -> None:
-        """Submit under the recorded request id; the engine starts nothing twice for it."""
+    def _hand_over(self, operations: list[OperationRow], *, known: Mapping[str, str]) -> None:
+        """Submit under the recorded request ids; an engine starts nothing twice for one."""
+        self._change_all([self._sent(row, known) for row in operations])
+
+    def _sent(self, operation: OperationRow, known: Mapping[str, str]) -> Change | None:
+        """What became of sending an operation; None where its engine is not asked again before the next step."""
+        task = self._task(operation)
         if task.backend in self._closed:
-            return
-        engine, request = self.engines[task.backend], operation.request_id
+            return None
+        submission = Submission(
+            request_id=operation.request_id,
+            key=operation.key,
+            tile=operation.tile,
+            attempt=operation.attempt,
+            order=task.document,
+        )
         try:
-            known = engine.list(request).get(request) if again else None
-            handle = known or engine.submit(
-                Submission(
-                    request_id=request,
-                    key=operation.key,
-                    tile=operation.tile,
-                    attempt=operation.attempt,
-                    order=task.document,
-                )
-            )
+            handle = known.get(operation.request_id) or self.engines[task.backend].submit(submission)
         except SarbatchError as error:
             if isinstance(error, TransientError | QuotaError):
-                self._closed.add(task.backend)  # not asked again before the next step
-            self._refused(operation, error)
-            return
+                self._closed.add(task.backend)
+            return self._refused(operation, error)
         faults.reached("submit")
-        self._change(operation, event="submitted", believed=State.QUEUED, handle=handle, error=None)
+        columns = {"believed": State.QUEUED, "handle": handle, "error": None}
+        return Change(operation=operation, event="submitted", columns=columns)
 
-    def _refused(self, operation: OperationRow, error: SarbatchError) -> None:
+    def _refused(self, operation: OperationRow, error: SarbatchError) -> Change:
         """Send it again later under the same request id, as the engine may have it all the same; or give it up."""
         sent = int((operation.error or {}).get("sent", 0)) + 1
         decision = resend(error.error_class, sent=sent, most=self.settings.max_attempts)
         failure = Failure(error_class=error.error_class, message=error.message, remedy=error.remedy).to_json()
+        columns: dict[str, Any] = {
+            "believed": State.FAILED,
+            "error": {**failure, "verdict": decision.why},
+            "ended": _now(),
+        }
         if decision.again:
-            later = _now() + timedelta(seconds=decision.wait)
-            self._change(
-                operation, event=f"refused: {decision.why}", error={**failure, "sent": str(sent)}, not_before=later
-            )
-        else:
-            failure["verdict"] = decision.why
-            self._change(operation, event="refused", believed=State.FAILED, error=failure, ended=_now())
+            columns = {
+                "error": {**failure, "sent": str(sent)},
+                "not_before": _now() + timedelta(seconds=decision.wait),
+            }
+        return Change(operation=operation, event=f"refused: {decision.why}", columns=columns)
 
     def _give_up(self, operation: OperationRow, needed: str) -> None:
         error = {

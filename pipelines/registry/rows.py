@@ -115,6 +115,15 @@ class OperationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of an operation: the row as it was read, the kind of the event that records it, and the new values."""
+
+    operation: OperationRow
+    event: str
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProductRow:
     """One product of a task. `name`, `role`, `media_type` and all labels together are unique within a task.
 
