@@ -74,7 +74,7 @@ def filter_period(found: Found, *, start: date | None = None, end: date | None =
     if found.scenes and not left.scenes:
         times = sorted(s.time for s in found.scenes)
         raise InputError(
-            f"period: no scene from {start or 'the beginning'} until before {end or 'the end'}; "
+            f"period: no scene from {_day(first) or 'the beginning'} until before {_day(last) or 'the end'}; "
             f"the scenes are of {times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}",
             "Give a period that the scenes cover.",
         )
@@ -138,7 +138,7 @@ def check_one_radiometry(scenes: Sequence[Scene]) -> None:
     for scene in scenes[1:]:
         if scene.radiometry != scenes[0].radiometry:
             raise InputError(
-                f"radiometry: {_url(scene)} is {scene.radiometry}, {_url(scenes[0])} is {scenes[0].radiometry}",
+                f"radiometry: {_url(scene)} is {_words(scene)}, {_url(scenes[0])} is {_words(scenes[0])}",
                 "Make one stack of each.",
             )
 
@@ -262,6 +262,10 @@ def _instant(day: date | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""
+
+
 def _touches(region: Region, grid: Grid) -> bool:
     if not all(math.isfinite(edge) for edge in region.projected(grid.crs).bounds):
         return False  # on the other side of the Earth, where the scene's projection ends
@@ -280,6 +284,14 @@ def _label(relative_orbit: int | None, direction: str | None, look: str | None) 
 
 def _url(scene: Scene) -> str:
     return next(iter(scene.rasters.values())).url
+
+
+def _words(scene: Scene) -> str:
+    """Radiometry as people say it."""
+    said = scene.radiometry
+    speckle = {True: "speckle-filtered", False: "not filtered", None: "perhaps filtered"}[said.speckle_filtered]
+    water = {True: "water masked", False: "water kept", None: "perhaps without water"}[said.water_masked]
+    return f"{said.quantity} ({speckle}, {water})"
 
 
 def _hull(bounds: Sequence[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:

@@ -49,6 +49,11 @@ def list_files(paths: Paths, *, s3: S3Options) -> list[SourceFile]:
     return [found[url] for url in sorted(found)]
 
 
+def told(paths: Paths) -> str:
+    """Paths as a message names them."""
+    return str(paths) if isinstance(paths, str | Path) else ", ".join(map(str, paths))
+
+
 def _list_one(path: str, *, s3: S3Options) -> list[SourceFile]:
     from infra.storage import Location
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dask_jobs.readers.file_names import FileNames, NamedFile, read_names
-from dask_jobs.readers.files import Paths, list_files, with_fingerprints
+from dask_jobs.readers.files import Paths, list_files, told, with_fingerprints
 from dask_jobs.readers.raster_headers import RasterHeader, holds_data, open_raster, read_headers, same_grid
 from dask_jobs.scenes import Dropped, Found, Radiometry, Raster, Scale, Scene
 from infra.errors import InputError
@@ -75,7 +75,7 @@ def find(
     if not named:
         example = f"a file there is {files[0].name}" if files else "there is no .tif file there"
         raise InputError(
-            f"pattern: {names.pattern!r} matches no file in {path}; {example}",
+            f"pattern: {names.pattern!r} matches no file in {told(path)}; {example}",
             "Mend `pattern`; it is searched in the name alone.",
         )
     wanted = _wanted(named, polarizations)

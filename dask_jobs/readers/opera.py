@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dask_jobs.readers.files import Paths, SourceFile, list_files, with_fingerprints
+from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
 from dask_jobs.readers.raster_headers import RasterHeader, read_headers, same_grid
 from dask_jobs.scenes import Dropped, Found, Radiometry, Raster, Scene
 from infra.errors import InputError
@@ -89,7 +89,7 @@ def find(path: Paths, *, polarizations: Sequence[str] | None = None, s3: S3Optio
     """
     products, dropped = _products(list_files(path, s3=s3))
     if not products:
-        raise InputError(f"path: no OPERA RTC-S1 raster in {path}", f"Expected are files named like {FORM}")
+        raise InputError(f"path: no OPERA RTC-S1 raster in {told(path)}", f"Expected are files named like {FORM}")
     wanted = _wanted(products, polarizations)
     chosen, rejected = _newest(products, wanted)
     files = [p.layers[layer] for p in chosen for layer in _used(p, wanted)]
@@ -191,13 +191,19 @@ def _scene(product: Product, wanted: Sequence[str], headers: Mapping[str, Raster
         grid=grid,
         mask=rasters.pop(MASK, None),
         rasters=rasters,
-        radiometry=Radiometry(quantity="gamma0_terrain", speckle_filtered=False, water_masked=False),
+        radiometry=Radiometry(quantity=_quantity(tags), speckle_filtered=False, water_masked=False),
         platform=product.platform,
         absolute_orbit=_number(tags, "ABSOLUTE_ORBIT_NUMBER"),
         relative_orbit=_number(tags, "TRACK_NUMBER") or product.track,
         pass_direction=_choice(tags, "ORBIT_PASS_DIRECTION", ("ascending", "descending")),
         look_direction=_choice(tags, "LOOK_DIRECTION", ("left", "right")),
     )
+
+
+def _quantity(tags: Mapping[str, str]) -> str:
+    """What the power is normalised by: terrain-flattened gamma nought, unless a file made on demand says another."""
+    said = tags.get("PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_NORMALIZATION_CONVENTION", "gamma0").strip().lower()
+    return {"gamma0": "gamma0_terrain", "sigma0": "sigma0_terrain", "beta0": "beta0"}.get(said, "unknown")
 
 
 def _number(tags: Mapping[str, str], name: str) -> int | None:
