@@ -40,14 +40,13 @@ class Choice:
     would_change: tuple[str, ...]
 
 
-def choose(candidates: Sequence[Candidate], *, wanted: str, task: str) -> Choice:
+def choose(candidates: Sequence[Candidate], *, wanted: str) -> Choice:
     """Engine for a task.
 
     Parameters
     ----------
     candidates : every engine, able or not
     wanted : "auto", or the engine that the job names
-    task : its name, for the error
 
     Raises
     ------
@@ -60,7 +59,7 @@ def choose(candidates: Sequence[Candidate], *, wanted: str, task: str) -> Choice
         if wanted not in able:
             why = next((c.why for c in candidates if c.backend == wanted), "it is not installed")
             raise JobError(
-                f"tasks.{task}.backend: {wanted} cannot make this task: {why}",
+                f"backend: {wanted} cannot make this task: {why}",
                 f"Write backend: auto{''.join(f', or backend: {name}' for name in able)}.",
             )
         return Choice(
@@ -68,7 +67,7 @@ def choose(candidates: Sequence[Candidate], *, wanted: str, task: str) -> Choice
         )
     if not able:
         raise JobError(
-            f"tasks.{task}: no engine can make this task: {'; '.join(others)}",
+            f"no engine can make this task: {'; '.join(others)}",
             "`sarbatch doctor` says what is missing.",
         )
     best = min(able.values(), key=lambda c: c.estimate.wall_seconds if c.estimate else 0.0)

@@ -229,10 +229,12 @@ def load_job(path: str | Path) -> Job:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise JobError(
-            f"job file {file} is not there", "`sarbatch init backscatter-stack job.yaml` writes one."
+            f"job file {file} is not there", "`sarbatch init stack-statistics job.yaml` writes one."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise JobError(f"job file {file} cannot be read: {error}", "Give a YAML text file.") from error
+    except OSError as error:
+        raise JobError(f"job file {file} cannot be read: {error.strerror}", "Give a YAML text file.") from error
+    except UnicodeDecodeError as error:
+        raise JobError(f"job file {file} is not text in UTF-8", "Give a YAML text file.") from error
     return parse_job(text, folder=file.resolve().parent, name=str(file))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from infra.errors import JobError, OutputError
+from infra.errors import InputError, JobError, OutputError, SarbatchError
 from infra.region import Region, read_region
 from infra.storage import Location, S3Options
 from pipelines.backends import load_backend
@@ -125,9 +128,26 @@ def make_plan(job: Job, *, settings: Settings | None = None) -> Plan:
         settings = load_settings()
     s3 = settings.s3
     output = Location.parse(job.output, base=job.folder, s3=s3)
-    planner = _Planner(job=job, settings=settings, output=output, region=_region(job, s3))
+    with _told(f"{job.file}: area.file"):
+        region = _region(job, s3)
+    planner = _Planner(job=job, settings=settings, output=output, region=region)
     tasks = tuple(planner.plan(task) for task in job.tasks)
-    return Plan(job=job.name, job_text=job.text, output=output, tasks=tasks, problems=_problems(output, tasks))
+    return Plan(job=job.name, job_text=job.text, output=output, tasks=tasks, problems=_problems(job, output, tasks))
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What is said to the user, with the place in the job file that leads there."""
+    try:
+        yield
+    except SarbatchError as error:
+        raise type(error)(f"{where}: {error.message}", error.remedy) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise InputError(
+            f"{where}: {error.filename}: {error.strerror}", "Mend the path in the job, or the rights to it."
+        ) from error
 
 
 def _region(job: Job, s3: S3Options) -> Region | None:
@@ -143,16 +163,24 @@ def _region(job: Job, s3: S3Options) -> Region | None:
     return read_region(Location.parse(str(area.file), base=job.folder, s3=s3).url)
 
 
-def _problems(output: Location, tasks: tuple[TaskPlan, ...]) -> tuple[str, ...]:
-    needed = sum(task.estimate.bytes_written for task in tasks)
-    free = output.free_bytes()
+def _problems(job: Job, output: Location, tasks: tuple[TaskPlan, ...]) -> tuple[str, ...]:
+    """What is known of the output without writing to it; the rest shows when the run begins."""
+    if output.is_s3:
+        return ()
+    where = f"{job.file}: output: {output.url}"
+    there = next(path for path in (Path(output.url), *Path(output.url).parents) if os.path.lexists(path))
+    if not there.is_dir():
+        return (f"{where} cannot be a folder: {there} is {'a file' if there.exists() else 'a broken link'}",)
+    if not os.access(there, os.W_OK | os.X_OK):
+        return (f"{where} cannot be written: {there} is read-only",)
+    needed, free = sum(task.estimate.bytes_written for task in tasks), output.free_bytes()
     if free is not None and needed > free:
-        problem = (
-            f"output {output.url} has {free / 1e9:.1f} GB free, but about {needed / 1e9:.1f} GB will be written; "
-            "free space, choose another output or a smaller area"
-        )
-        return (problem,)
+        return (f"{where} has {_size(free)} free, but about {_size(needed)} will be written",)
     return ()
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.2f} MB"
 
 
 class _Planner:
@@ -164,10 +192,14 @@ class _Planner:
         self.orders: dict[str, Order] = {}
 
     def plan(self, task: Task) -> TaskPlan:
+        with _told(f"{self.job.file}: tasks.{task.name}"):
+            return self._plan(task)
+
+    def _plan(self, task: Task) -> TaskPlan:
         engines = {name: load_backend(name, self.settings) for name in ENGINES if name in task.spec.backends}
         surveys = {name: backend.binding(task.kind).survey(self._request(task)) for name, backend in engines.items()}
         candidates = tuple(_candidate(name, task, engines, surveys) for name in ENGINES)
-        choice = choose(candidates, wanted=task.backend, task=task.name)
+        choice = choose(candidates, wanted=task.backend)
         survey = surveys[choice.backend]
         order = self._order(task, survey)
         state, notes, estimate = self._state(order, survey, engines[choice.backend])
@@ -259,7 +291,7 @@ def _check_budget(task: Task, estimate: Estimate) -> None:
         allowed = getattr(task.budget, name) if task.budget else None
         if allowed is not None and getattr(estimate, name) > allowed:
             raise JobError(
-                f"tasks.{task.name}.budget: about {getattr(estimate, name):.3g} {name.replace('_', '-')} are needed, {allowed:g} allowed",
+                f"budget: about {getattr(estimate, name):.3g} {name.replace('_', '-')} are needed, {allowed:g} allowed",
                 "Raise the budget, or take a smaller area or period.",
             )
 
@@ -273,4 +305,7 @@ def refuse(plan: Plan) -> None:
         With every problem.
     """
     if plan.problems:
-        raise OutputError("; ".join(plan.problems), "Nothing was started.")
+        raise OutputError(
+            "; ".join(plan.problems),
+            "Nothing was started. Choose another output, free space there, or take a smaller area or period.",
+        )

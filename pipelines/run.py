@@ -72,8 +72,8 @@ def run_plan(
 
         settings = load_settings()
     refuse(plan)
-    plan.output.check_writable()
     with open_registry(settings) as registry:
+        plan.output.check_writable()
         run = record(plan, registry)
         if run.state == "running":
             from pipelines.steward import ensure_steward

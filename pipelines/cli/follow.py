@@ -11,6 +11,8 @@ from infra.errors import StateError
 from pipelines.cli import show
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from infra.settings import Settings
     from pipelines.registry.registry import Registry
     from pipelines.registry.rows import RunRow
@@ -93,11 +95,8 @@ def _print_status(value: dict[str, Any]) -> None:
     for run in value["runs"]:
         rows = [_status_row(task) for task in run["tasks"]]
         columns = ("task", "kind", "backend", "state", "progress", "attempt", "estimate", "actual")
-        console.print(
-            show.table(
-                f"{run['run']}  {run['job']}  {show.state(run['state'])}", columns, rows, right=("progress", "attempt")
-            )
-        )
+        title = show.with_state(f"{run['run']}  {run['job']}", run["state"])
+        console.print(show.table(title, columns, rows, right=("progress", "attempt")))
         for task in run["tasks"]:
             if task["error"]:
                 console.print(f"{task['task']}: {task['error']['class']}: {task['error']['message']}", markup=False)
@@ -105,7 +104,7 @@ def _print_status(value: dict[str, Any]) -> None:
                     console.print(f"  → {task['error']['remedy']}", markup=False)
 
 
-def _status_row(task: dict[str, Any]) -> tuple[str, ...]:
+def _status_row(task: dict[str, Any]) -> tuple[str | Text, ...]:
     actual, estimate = task["actual"] or {}, task["estimate"]
     return (
         task["task"],

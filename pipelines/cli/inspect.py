@@ -31,6 +31,9 @@ def products(run: RUN = None, as_json: JSON = False) -> None:
 
         show.print_json({"schema": 1, "products": [row_json(row) for row in rows]})
         return
+    if not rows:
+        typer.echo("no product yet; `sarbatch run JOB` makes some")
+        return
     cells = [
         (
             row.run,
@@ -62,8 +65,5 @@ def doctor(
     if as_json:
         show.print_json({"schema": 1, "checks": rows})
     else:
-        cells = [
-            (row["what"], "[green]yes[/green]" if row["ok"] else "[yellow]no[/yellow]", row["detail"], row["for"])
-            for row in rows
-        ]
+        cells = [(row["what"], show.there(row["ok"]), row["detail"], row["for"]) for row in rows]
         show.console().print(show.table("", ("what", "there", "detail", "what it is for"), cells))

@@ -33,10 +33,12 @@ def init(
     Example: sarbatch init stack-statistics job.yaml
     """
     from pipelines.kinds import all_kinds
+    from pipelines.kinds.model import nearest
     from pipelines.template import job_template
 
     if kind not in all_kinds():
-        raise JobError(f"'{kind}' is not a task kind", f"Kinds: {', '.join(all_kinds())}.")
+        near = nearest(kind, list(all_kinds()))
+        raise JobError(f"'{kind}' is not a task kind{f'; {near}' if near else ''}", f"Kinds: {', '.join(all_kinds())}.")
     text = job_template(kind, file=str(file or "job.yaml"))
     if file is None:
         typer.echo(text)
@@ -81,7 +83,12 @@ def plan(
 
     made = make_plan(load_job(job))
     if geojson is not None:
-        geojson.write_text(json.dumps(made.geojson(), indent=2), encoding="utf-8")
+        try:
+            geojson.write_text(json.dumps(made.geojson(), indent=2), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"--geojson {geojson} cannot be written: {error.strerror}", "Give a file in a folder that is there."
+            ) from error
     if as_json:
         show.print_json(made.to_json())
     else:

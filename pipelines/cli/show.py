@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
-PIPE_WIDTH = 200  # columns where nobody looks: a table in a file or pipe is not cut
+PIPE_WIDTH = 10_000  # columns where nobody looks: a table in a file or pipe is neither cut nor folded
 COLOURS = {
     "done": "green",
     "failed": "red",
@@ -35,24 +36,45 @@ def print_json(value: Any) -> None:
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()
+    title: str | Text,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
 ) -> RenderableType:
-    """Table whose named columns stand right."""
+    """Table whose named columns stand right, below its title; text stays as it is, brackets too."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    grid = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
-    return grid
+        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return Group(Text(title) if isinstance(title, str) else title, grid) if title else grid
 
 
-def state(word: str) -> str:
+def state(word: str) -> Text:
     """State in its colour."""
-    colour = COLOURS.get(word)
-    return f"[{colour}]{word}[/{colour}]" if colour else word
+    from rich.text import Text
+
+    return Text(word, style=COLOURS.get(word, ""))
+
+
+def with_state(title: str, word: str) -> Text:
+    """Title and state in its colour."""
+    from rich.text import Text
+
+    return Text.assemble(title, "  ", state(word))
+
+
+def there(ok: bool) -> Text:
+    """Yes or no in its colour."""
+    from rich.text import Text
+
+    return Text("yes", style="green") if ok else Text("no", style="yellow")
 
 
 def size(count: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.errors import InputError
 from pipelines.cli import show
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def clean(
         found += [{"path": place.href(row.path), "why": row.why, "bytes": row.size} for row in rows]
     if as_json:
         show.print_json({"schema": 1, "removed": [] if dry_run else found, "removable": found if dry_run else []})
+        return
+    if not found:
+        typer.echo("nothing to remove")
         return
     rows_shown = [(str(row["path"]), str(row["why"]), show.size(int(str(row["bytes"])))) for row in found]
     show.console().print(
@@ -104,4 +108,7 @@ def _outputs(output: str | None, settings: Settings) -> list[Location]:
     if output.endswith((".yaml", ".yml")):
         job = load_job(output)
         return [Location.parse(job.output, base=job.folder, s3=settings.s3)]
-    return [Location.parse(output, base=Path.cwd(), s3=settings.s3)]
+    place = Location.parse(output, base=Path.cwd(), s3=settings.s3)
+    if not place.is_s3 and not Path(place.url).is_dir():
+        raise InputError(f"output {place.url} is not there", "Give a job file, or the output of a job.")
+    return [place]
