@@ -87,6 +87,7 @@ class DaskBackend:
         from distributed import fire_and_forget
 
         from pipelines.backends.driver import drive
+        from pipelines.backends.first_imports import FirstImports
         from pipelines.orders import Order
 
         order = Order.from_json(operation.order)
@@ -104,6 +105,7 @@ class DaskBackend:
             cluster=asdict(record) if record and record.address == address else None,
         )
         with connect(address) as client:
+            client.register_plugin(FirstImports())
             # Any process can then find the handle by the request id, also one that did not see this call return.
             client.set_metadata([METADATA, operation.request_id], str(handle))
             future = client.submit(
