@@ -51,7 +51,8 @@ def export_zarr(store: Location, *, tag: str, group: str = "", target: Location,
     futures = client.map(_copy, batches, session=session, group=group, target=target, pure=False)
     total = sum(_gathered(client, futures))
     source = {"source": f"{store.url} {tag}", "source_snapshot": session.snapshot_id}
-    return int(total + _in_thread(lambda: _copy_group(session.store, group, target, source)))
+    arrays = sorted(key.removesuffix(f"/{METADATA}") for key in keys if key.endswith(f"/{METADATA}"))
+    return int(total + _in_thread(lambda: _copy_group(session.store, group, target, arrays=arrays, extra=source)))
 
 
 def export_geotiffs(
@@ -191,12 +192,18 @@ async def _copy_all(keys: Sequence[str], source: Any, group: str, target: Locati
     return sum(sizes)
 
 
-async def _copy_group(source: Any, group: str, target: Location, extra: dict[str, str]) -> int:
+async def _copy_group(
+    source: Any, group: str, target: Location, *, arrays: Sequence[str], extra: dict[str, str]
+) -> int:
     from zarr.core.buffer import default_buffer_prototype
 
     value = json.loads(await _get(source, _join(group, METADATA)))
     attributes = {key: held for key, held in value["attributes"].items() if key != ATTRIBUTE}
-    data = json.dumps({**value, "attributes": {**attributes, **extra}}).encode()
+    # One request opens the store, and xarray, which looks for this first, does not warn that it is missing
+    members = {name: json.loads(await _get(source, _join(group, f"{name}/{METADATA}"))) for name in arrays}
+    consolidated = {"kind": "inline", "must_understand": False, "metadata": members}
+    whole = {**value, "attributes": {**attributes, **extra}, "consolidated_metadata": consolidated}
+    data = json.dumps(whole).encode()
     await target.zarr_store().set(METADATA, default_buffer_prototype().buffer.from_bytes(data))
     return len(data)
 
