@@ -94,7 +94,7 @@ class Period(Strict):
     @classmethod
     def _utc(cls, value: Any) -> Any:
         if isinstance(value, datetime):
-            return value if value.tzinfo else value.replace(tzinfo=UTC)
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
         if isinstance(value, date):
             return datetime.combine(value, time(), UTC)
         if isinstance(value, str):
@@ -102,7 +102,7 @@ class Period(Strict):
                 parsed = datetime.fromisoformat(value)
             except ValueError:
                 raise ValueError(f"'{value}' is not a date; write it as 2021-11-01") from None
-            return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+            return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         raise ValueError(f"'{value}' is not a date; write it as 2021-11-01")
 
     @model_validator(mode="after")
