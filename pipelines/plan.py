@@ -294,6 +294,11 @@ def _check_budget(task: Task, estimate: Estimate) -> None:
                 f"budget: about {getattr(estimate, name):.3g} {name.replace('_', '-')} are needed, {allowed:g} allowed",
                 "Raise the budget, or take a smaller area or period.",
             )
+    if task.deadline is not None and estimate.wall_seconds > task.deadline.total_seconds():
+        raise JobError(
+            f"deadline: about {estimate.wall_seconds:.0f} s are needed, {task.deadline.total_seconds():.0f} s allowed",
+            "Give it longer, more workers (SARBATCH_WORKERS), or a smaller area or period.",
+        )
 
 
 def refuse(plan: Plan) -> None:
