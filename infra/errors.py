@@ -25,6 +25,8 @@ All of them survive pickling, which Dask needs.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class SarbatchError(Exception):
     """Anything sarbatch says to its user. `message` is one sentence, `remedy` says what to do."""
@@ -39,6 +41,12 @@ class SarbatchError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        # Dask pickles an error with the whole chain that led to it. Where one link cannot be unpickled (GDAL's cannot),
+        # a bare Exception arrives instead of ours, of no class that decides about a retry: the chain stays behind.
+        self.__cause__ = self.__context__ = None
+        return type(self), (self.message, self.remedy)
 
 
 class UserError(SarbatchError, ValueError):

@@ -20,7 +20,7 @@ from dask_jobs.readers import geotiff, opera
 from dask_jobs.readers.file_names import FileNames
 from dask_jobs.readers.files import list_files
 from dask_jobs.readers.geotiff import PixelValues
-from dask_jobs.readers.raster_headers import read_header
+from dask_jobs.readers.raster_headers import open_raster, read_header
 from dask_jobs.scenes import Radiometry, Scale, Scene
 from infra.errors import InputError, JobError, UserError
 from infra.grid import Grid
@@ -463,3 +463,29 @@ def test_a_folder_that_may_not_be_listed_says_so(s3_server: str, monkeypatch: py
     assert boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1").list_buckets()
     with pytest.raises(UserError):
         opera.find("s3://no-such-bucket-here/x", s3=S3Options(endpoint=s3_server))
+
+
+def test_an_error_of_pixels_keeps_its_class_on_its_way_through_dask(tmp_path: Path) -> None:
+    from distributed.core import clean_exception, error_message
+
+    path = write_tif(tmp_path / "a.tif", FLAT, compress="deflate")
+    with rasterio.open(path) as dataset:
+        offset = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
+    data = bytearray(path.read_bytes())
+    data[offset : offset + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="cannot be read") as raised, open_raster(str(path), s3=S3) as dataset:
+        dataset.read(1)
+    sent = error_message(raised.value)
+    kind, arrived, _ = clean_exception(sent["exception"].data, None)
+    assert kind is InputError
+    assert isinstance(arrived, InputError)
+    assert str(path) in arrived.message
+    assert "again" in arrived.remedy
+
+
+def test_a_file_made_on_demand_may_be_normalised_otherwise(tmp_path: Path) -> None:
+    tag = "PROCESSING_INFORMATION_OUTPUT_BACKSCATTER_NORMALIZATION_CONVENTION"
+    for said, quantity in {"gamma0": "gamma0_terrain", "sigma0": "sigma0_terrain", "beta0": "beta0"}.items():
+        write_tif(tmp_path / said / opera_name(), FLAT, tags={tag: said})
+        assert opera.find(tmp_path / said, s3=S3).scenes[0].radiometry.quantity == quantity
