@@ -59,6 +59,14 @@ class _Handle:
     def parse(cls, text: str) -> _Handle:
         return cls(**json.loads(text))
 
+    @classmethod
+    def find(cls, text: str) -> _Handle | None:
+        """The handle, None where the text is none of ours."""
+        try:
+            return cls.parse(text)
+        except (TypeError, ValueError):
+            return None
+
 
 class DaskBackend:
     """Dask, on whatever scheduler the settings name; a local cluster of its own process where they name none."""
@@ -107,7 +115,8 @@ class DaskBackend:
         with connect(address) as client:
             client.register_plugin(FirstImports())
             # Any process can then find the handle by the request id, also one that did not see this call return.
-            client.set_metadata([METADATA, operation.request_id], str(handle))
+            text = str(client.get_metadata([METADATA, operation.request_id], default=None) or handle)
+            client.set_metadata([METADATA, operation.request_id], text)
             future = client.submit(
                 drive,
                 dict(operation.order),
@@ -120,15 +129,17 @@ class DaskBackend:
             fire_and_forget(future)
             # The scheduler must know it before this client goes: otherwise it would go with it.
             _await_known(client, PREFIX + operation.request_id)
-        return str(handle)
+        return text
 
     def poll(self, handles: Sequence[str]) -> Mapping[str, Report]:
         """State of each handle: its reports, and one listing of each scheduler for those without an end."""
-        parsed = {text: _Handle.parse(text) for text in handles}
-        schedulers = {handle.scheduler: handle for handle in parsed.values()}
+        parsed = {text: _Handle.find(text) for text in handles}
+        schedulers = {handle.scheduler: handle for handle in parsed.values() if handle}
         listed = {address: _listing(handle) for address, handle in schedulers.items()}
         return {
             text: _report(handle, listed[handle.scheduler], patience=self.settings.lease_ttl)
+            if handle
+            else _lost("this is no handle of Dask's", None, advanced=False)
             for text, handle in parsed.items()
         }
 
