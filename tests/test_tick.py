@@ -27,7 +27,7 @@ from pipelines.registry.rows import OperationRow
 from pipelines.run import cancel, retry
 from pipelines.status import status
 from pipelines.step import Stepper
-from pipelines.steward import LEASE, held
+from pipelines.steward import LEASE, _resigned, held
 
 
 @dataclass
@@ -133,6 +133,21 @@ def test_without_the_lease_the_registry_alone_lets_one_process_submit(house: Hou
     assert len(house.engine.submissions()) == 60
 
 
+def test_of_two_that_saw_the_same_one_submits(house: House) -> None:
+    house.add({"a": (), "b": ()})
+    run = house.registry.find_run("r1")
+    one, other = (
+        Stepper(registry=house.registry, run=run, settings=house.settings, engines={"fake": house.engine})
+        for _ in range(2)
+    )
+    one.poll()
+    other.poll()
+    one._submit()
+    other._submit()  # what it read has changed
+    assert list(house.engine.submissions().values()) == [1, 1]
+    assert set(house.states().values()) == {"queued"}
+
+
 @pytest.mark.parametrize("point", ["intent", "submit", "before-accept", "after-accept"])
 def test_a_step_that_is_killed_is_finished_by_the_next(house: House, point: str) -> None:
     house.add({"a": (), "b": ("a",), "c": ()})
@@ -154,6 +169,8 @@ def test_a_step_that_is_killed_is_finished_by_the_next(house: House, point: str)
     assert house.finish() == "done"
     assert sorted(row["task"] for row in house.engine.operations()) == ["a", "b", "c"]
     assert len(house.registry.operations()) == 3
+    first = house.last("a").request_id
+    assert house.engine.submissions()[first] == (2 if point == "before-accept" else 1)  # what it has is adopted
 
 
 def test_a_lost_answer_is_no_second_operation(house: House) -> None:
@@ -168,6 +185,7 @@ def test_a_lost_answer_is_no_second_operation(house: House) -> None:
     assert house.last("a").version == waiting.version
     assert house.finish() == "done"
     assert len(house.engine.operations()) == 1
+    assert set(house.engine.submissions().values()) == {1}  # it was found, not sent again
     assert [row.attempt for row in house.registry.operations()] == [1]
 
 
@@ -408,6 +426,19 @@ def test_the_lease_of_another_machine_is_waited_for(house: House) -> None:
     time.sleep(0.35)
     with held(house.registry, "r1") as mine:
         assert mine
+
+
+def test_a_steward_goes_only_if_the_run_was_not_opened_again(house: House) -> None:
+    """Who opens it again sees that a steward lives, and starts none."""
+    house.add({"a": ()})
+    mark = house.settings.state_dir / "stewards" / "r1"
+    mark.parent.mkdir()
+    mark.write_text("1 1")
+    assert not _resigned(house.registry, "r1", house.settings)
+    assert mark.exists()
+    house.finish()
+    assert _resigned(house.registry, "r1", house.settings)
+    assert not mark.exists()
 
 
 # A step costs what its tasks cost
