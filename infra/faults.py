@@ -17,7 +17,7 @@ POINTS = (
     "after-publication",
 )  # fmt: skip
 
-_reached: Counter[str] = Counter()
+_reached: Counter[tuple[str, str]] = Counter()
 
 
 def reached(point: str) -> None:
@@ -25,11 +25,12 @@ def reached(point: str) -> None:
     wanted, _, nth = os.environ.get("SARBATCH_FAULT", "").partition(":")
     if wanted != point:
         return
-    _reached[point] += 1
-    if _reached[point] < int(nth or 1):
+    file = os.environ["SARBATCH_FAULT_FILE"]
+    _reached[point, file] += 1
+    if _reached[point, file] < int(nth or 1):
         return
     try:
-        Path(os.environ["SARBATCH_FAULT_FILE"]).touch(exist_ok=False)
+        Path(file).touch(exist_ok=False)
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)

@@ -135,6 +135,9 @@ class Stepper:
             if operation.believed == State.SUBMITTING and handle is None:
                 # Whoever submitted it may have died before it could note the handle
                 handle = engine.list(operation.request_id).get(operation.request_id)
+            for row in self._standing.attempts(operation):
+                if row.believed == State.LOST and row.handle is not None:
+                    engine.cancel(row.handle)  # lost to our sight, and perhaps alive: it must not publish either
             if handle is None or operation.believed == State.LOST:
                 self._change(operation, event="cancelled", believed=State.CANCELLED, ended=_now())
                 return
@@ -281,6 +284,10 @@ class Stepper:
             outcome = "failed"
         elif State.CANCELLED in states:
             outcome = "cancelled"
+        for row in latest:
+            # Not so only where whoever recorded it died before the products: those of a key that was there already
+            if row.believed == State.DONE and not self.registry.products(self.run.id, task=row.task):
+                self._record_products(row)
         self.registry.end_run(self.run.id, outcome)
         return True
 

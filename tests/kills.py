@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ from pipelines.run import open_registry, record, tick
 
 DATES = 7
 SMALL = {"SARBATCH_BLOCK_BYTES": "70000"}  # one date of 128 x 128 pixels: a commit for each
+SARBATCH = shlex.join([sys.executable, "-c", "from pipelines.cli import main; main()"])
 STACK, STATISTICS = "backscatter-stack", "stack-statistics"
 
 Values = dict[tuple[str, ...], Any]
@@ -252,7 +254,7 @@ def start(job: Path, *arguments: str, **environment: str) -> subprocess.Popen[by
     """`sarbatch run JOB` in a session of its own, not waited for."""
     with (job.parent / "client.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-c", "from pipelines.cli import main; main()", "run", str(job), *arguments],
+            [*shlex.split(SARBATCH), "run", str(job), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -319,7 +321,7 @@ def _set_on_workers(settings: Settings, variables: Mapping[str, str]) -> None:
             client.run(exec, code, nanny=True)  # workers are born with the environment of their nannies
 
 
-def pids_of(settings: Settings, run: str | None, client: subprocess.Popen[bytes] | None) -> Sequence[int | None]:
+def pids_of(settings: Settings, run: str | None, client: subprocess.Popen[bytes] | None) -> list[int | None]:
     """Everybody."""
     mine = client.pid if client is not None else None
     return [mine, steward(settings, run) if run else None, cluster(settings), *workers(settings)]
