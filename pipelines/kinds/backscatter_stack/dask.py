@@ -51,7 +51,8 @@ def survey(request: Request) -> Survey:
     dropped = [asdict(row) for row in found.dropped]
     return Survey(
         grid={label: grid.to_json() for label, grid in grids.items()},
-        radiometry=asdict(found.scenes[0].radiometry),
+        # Those used, not those asked for: left out, they are what the scenes have, and other scenes may have others
+        radiometry={**asdict(found.scenes[0].radiometry), "polarizations": polarizations},
         scenes=[_fingerprint(scene) for scene in found.scenes],
         used=[scene.id for scene in found.scenes],
         dropped=dropped,
@@ -68,7 +69,7 @@ def survey(request: Request) -> Survey:
             "fingerprints": [_fingerprint(scene) for scene in found.scenes],
             "dropped": dropped,
         },
-        work=_work(passes, grids, polarizations, parameters),
+        work=_work(passes, grids, polarizations, parameters, exported=passes),
         summary={
             "groups": {
                 label: {
@@ -90,18 +91,22 @@ def survey(request: Request) -> Survey:
 def continuation(order: Order, survey: Survey) -> Continuation:  # noqa: ARG001 -- the order says all that is needed here
     """How many dates the line's stores hold already, and what is left to append."""
     parameters = BackscatterStack.model_validate(order.parameters)
-    generation, notes = _generation(order)
+    generation, obstacles = _generation(order)
     store = _store(order, generation)
-    left: dict[str, tuple[Pass, ...]] = {}
-    for label, passes in _passes(order).items():
-        held = len(_steps(_ledger(store, label)))
-        left[label] = passes[held:]
-        if held and left[label]:
-            days = ", ".join(f"{step.time:%Y-%m-%d}" for step in left[label][:5])
-            more = f" and {len(left[label]) - 5} more" if len(left[label]) > 5 else ""
-            notes = [*notes, f"appends {len(left[label])} of {len(passes)} dates: {days}{more}"]
-    grids = _grids(order)
-    return Continuation(notes=notes, work=_work(left, grids, order.document["polarizations"], parameters))
+    passes = _passes(order)
+    held = {label: len(_steps(_ledger(store, label))) for label in passes}
+    left = {label: steps[held[label] :] for label, steps in passes.items()}
+    # Why earlier generations cannot go on matters once: when the one after them is made
+    notes = [] if any(held.values()) else obstacles
+    for label, steps in left.items():
+        if held[label] and steps:
+            days = ", ".join(f"{step.time:%Y-%m-%d}" for step in steps[:5])
+            more = f" and {len(steps) - 5} more" if len(steps) > 5 else ""
+            notes = [*notes, f"appends {len(steps)} of {len(passes[label])} dates: {days}{more}"]
+    if not any(left.values()):
+        notes = ["the store holds every date already: only what is asked for beside it is made"]
+    work = _work(left, _grids(order), order.document["polarizations"], parameters, exported=passes)
+    return Continuation(notes=notes, work=work)
 
 
 def open_store(store: Location, *, media_type: str, key: str, group: str) -> xr.Dataset:
@@ -131,7 +136,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
         layout = StackLayout(
             grid=grids[label],
             polarizations=tuple(order.document["polarizations"]),
-            chunk=parameters.chunk,
+            chunk=ledger.chunk if (ledger := _ledger(store, label)) else parameters.chunk,  # a store keeps its own
             attrs=_attributes(order, passes[label]),
         )
         append_passes(
@@ -329,18 +334,28 @@ def _work(
     grids: Mapping[str, Grid],
     polarizations: Sequence[str],
     parameters: BackscatterStack,
+    *,
+    exported: Mapping[str, Sequence[Pass]],
 ) -> Work:
-    """Pixels under a scene, once each: what no scene covers costs nothing."""
-    pixels = read = 0
-    for label, steps in passes.items():
-        for step in steps:
-            pixels += _covered(step, grids[label]) * len(polarizations)
-            read += sum(round(scene.size * _inside(scene, grids[label]) / scene.grid.pixels) for scene in step.scenes)
-    copies = 1 + parameters.export.zarr + 2 * (parameters.export.geotiff == "per-date")
+    """Pixels under a scene, once each: what no scene covers costs nothing. Copies are of all dates, new or not."""
+    bands = len(polarizations)
+    pixels = bands * sum(_covered(step, grids[label]) for label, steps in passes.items() for step in steps)
+    read = sum(
+        round(scene.size * _inside(scene, grids[label]) / scene.grid.pixels)
+        for label, steps in passes.items()
+        for step in steps
+        for scene in step.scenes
+    )
+    copies = parameters.export.zarr + 2 * (parameters.export.geotiff == "per-date")
+    copied = (
+        bands * sum(_covered(step, grids[label]) for label, steps in exported.items() for step in steps)
+        if copies
+        else 0
+    )
     return Work(
         pixels=pixels,
-        bytes_read=read,
-        bytes_written=round(4 * pixels * PACKED * copies),
-        core_seconds=pixels * copies / PIXELS_PER_SECOND,
-        fixed_seconds=TASK_SECONDS if pixels else 1.0,
+        bytes_read=read + round(4 * copied * PACKED),
+        bytes_written=round(4 * (pixels + copied * copies) * PACKED),
+        core_seconds=(pixels + copied * copies) / PIXELS_PER_SECOND,
+        fixed_seconds=TASK_SECONDS if pixels or copied else 1.0,
     )
