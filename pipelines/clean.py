@@ -27,13 +27,13 @@ class Removal:
 def removable(output: Location, *, now: datetime | None = None, age: timedelta = SAFE_AGE) -> list[Removal]:
     """What no product needs.
 
-    Keys that a newer key of their line has superseded, stores that no key names any more, and work in progress that
-    nobody has touched for `age`.
+    Keys that a newer key of their line has superseded and no job's newest run asked for, stores that no key names any
+    more, and work in progress that nobody has touched for `age`.
     """
     moment = now or datetime.now(UTC)
     keys = _published(output)
     newest = {row["line"]: row["key"] for row in sorted(keys, key=lambda row: row["created"])}
-    kept = {row["key"] for row in keys if newest[row["line"]] == row["key"]}
+    kept = {*newest.values(), *_asked_for(output)}
     rows = [
         Removal(
             path=row["folder"], why=f"superseded by {newest[row['line']][:SHORT]}", size=_size(output, row["folder"])
@@ -76,6 +76,17 @@ def _published(output: Location) -> list[dict[str, Any]]:
                 }
             )
     return keys
+
+
+def _asked_for(output: Location) -> set[str]:
+    """Keys of each job's newest run that was done, and of those begun since: two tasks or jobs may share a line."""
+    notes = [output.read_json(entry.name) for entry in output.list(".sarbatch/runs") if entry.name.endswith(".json")]
+    wanted: dict[str, set[str]] = {}
+    for note in sorted(notes, key=lambda note: str(note["run"]["started"])):
+        keys = {str(task["key"]) for task in note["tasks"]}
+        job, done = str(note["run"]["job"]), note["run"]["state"] == "done"
+        wanted[job] = keys if done else wanted.get(job, set()) | keys
+    return set().union(*wanted.values())
 
 
 def _stores(output: Location, needed: set[str], before: datetime) -> list[Removal]:
