@@ -55,7 +55,10 @@ def _task(spec: KindSpec, names: dict[str, str]) -> str:
     lines += [
         *_comment("which engine makes it: auto, dask, earth-engine", "    "),
         "    # backend: auto",
-        *_comment("what it may cost, Dask core-hours; and by when it should be done, ISO 8601", "    "),
+        *_comment(
+            "what it may cost, Dask core-hours; and by when it should be done, ISO 8601 (nothing acts upon the latter yet)",
+            "    ",
+        ),
         "    # budget: {core_hours: 10}",
         "    # deadline: P1D",
     ]
@@ -63,7 +66,7 @@ def _task(spec: KindSpec, names: dict[str, str]) -> str:
 
 
 def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> list[str]:
-    models = _models(field.annotation)
+    models = models_of(field.annotation)
     lines = _comment(_described(field), indent)
     if value is not None:
         return [*lines, f"{indent}{name}: {value}"]
@@ -73,14 +76,14 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
             lines += _model(model, indent + "  ", commented=index > 0)
         return lines
     if models:
-        inner = ", ".join(f"{key}: {_shown(sub.default)}" for key, sub in models[0].model_fields.items())
+        inner = ", ".join(f"{key}: {shown(sub.default)}" for key, sub in models[0].model_fields.items())
         for key, sub in models[0].model_fields.items():
             lines += _comment(f"{key}: {_described(sub)}", indent)
         return [*lines, f"{indent}# {name}: {{{inner}}}"]
     if field.is_required():
-        return [*lines, f"{indent}{name}: {_shown(EXAMPLES.get(name))}"]
+        return [*lines, f"{indent}{name}: {shown(EXAMPLES.get(name))}"]
     default = field.default if field.default is not None else EXAMPLES.get(name)
-    return [*lines, f"{indent}# {name}: {_shown(default)}"]
+    return [*lines, f"{indent}# {name}: {shown(default)}"]
 
 
 def _model(model: type[BaseModel], indent: str, *, commented: bool) -> list[str]:
@@ -97,11 +100,12 @@ def _model(model: type[BaseModel], indent: str, *, commented: bool) -> list[str]
     return lines
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
+    """Models that a value may be: one, or the choices of a source."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
-        return [model for part in get_args(annotation) for model in _models(part)]
+        return [model for part in get_args(annotation) for model in models_of(part)]
     return []
 
 
@@ -113,11 +117,12 @@ def _described(field: FieldInfo) -> str:
     return f"{field.description or ''}{among}{left_out}{needed}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Value as YAML on one line."""
     if value is PydanticUndefined:
         return ""
     if isinstance(value, BaseModel):
-        return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value) + "}"
+        return "{" + ", ".join(f"{name}: {shown(item)}" for name, item in value) + "}"
     if isinstance(value, str) and not value.isidentifier() and not value.replace("-", "").isalnum():
         return "'" + value.replace("'", "''") + "'"
     return value if isinstance(value, str) else json.dumps(value)
