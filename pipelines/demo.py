@@ -61,7 +61,7 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Ca
 
 def _where_to_look(folder: Path, run: str, say: Callable[[str], None]) -> None:
     from infra.settings import load_settings
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
 
     with open_registry(load_settings()) as registry:
         rows = registry.products(run)

@@ -60,7 +60,7 @@ def _state_folder(settings: Settings) -> str:
 
 
 def _registry(settings: Settings) -> str:
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
 
     with open_registry(settings) as registry:
         return f"{registry.name}, {len(registry.runs())} runs"

@@ -51,7 +51,7 @@ def open_product(
 
 
 def _rows(run: Run | str | None, settings: Settings) -> list[Any]:
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
 
     with open_registry(settings) as registry:
         if run is None:

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infra.errors import StateError
-from pipelines.backends import load_backend
 from pipelines.backends.protocol import State
 from pipelines.keys import request_id
 from pipelines.orders import Order
 from pipelines.plan import Plan, TaskPlan, refuse
 from pipelines.products import published, to_json
+from pipelines.registry import open_registry
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
 from pipelines.standing import Standing
-from pipelines.step import Stepper, nonce, note_run, product_row
+from pipelines.step import nonce, note_run, product_row, stepper
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -35,13 +35,6 @@ class Run:
     job: str
     output: str
     state: str
-
-
-def open_registry(settings: Settings) -> Registry:
-    """The registry that the settings name; SQLite in the user's state folder where they name none."""
-    from pipelines.registry.registry import Registry
-
-    return Registry.open(settings.registry_url)
 
 
 def run_plan(
@@ -141,14 +134,6 @@ def tick(registry: Registry, settings: Settings, *, runs: Sequence[RunRow] | Non
         now = registry.find_run(row.id)
         after.append(Run(id=now.id, job=now.job, output=now.output, state=now.state))
     return after
-
-
-def stepper(registry: Registry, run: RunRow, settings: Settings) -> Stepper:
-    """Stepper of a run with the engines that its tasks name."""
-    names = {task.backend for task in registry.tasks(run.id)}
-    return Stepper(
-        registry=registry, run=run, settings=settings, engines={name: load_backend(name, settings) for name in names}
-    )
 
 
 def cancel(registry: Registry, run: str, *, task: str | None = None) -> int:

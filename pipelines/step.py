@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra import faults
 from infra.errors import EngineError, QuotaError, SarbatchError, TransientError
+from pipelines.backends import load_backend
 from pipelines.backends.protocol import Failure, Report, State, Submission
 from pipelines.keys import request_id
 from pipelines.orders import Order
@@ -349,3 +350,11 @@ def product_row(value: Mapping[str, Any]) -> ProductRow:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def stepper(registry: Registry, run: RunRow, settings: Settings) -> Stepper:
+    """Stepper of a run with the engines that its tasks name."""
+    names = {task.backend for task in registry.tasks(run.id)}
+    return Stepper(
+        registry=registry, run=run, settings=settings, engines={name: load_backend(name, settings) for name in names}
+    )

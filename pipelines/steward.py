@@ -93,7 +93,8 @@ def ensure_steward(registry: Registry, run: str, settings: Settings) -> None:
 
 def serve(run: str, settings: Settings) -> None:
     """Take steps of a run until it has ended."""
-    from pipelines.run import open_registry, stepper
+    from pipelines.registry import open_registry
+    from pipelines.step import stepper
 
     owner = _new_owner()
     with open_registry(settings) as registry:

@@ -365,11 +365,11 @@ def start(*arguments: str, engine: FakeBackend, state: Path, **environment: str)
 
 def main() -> None:
     """The command line, with this engine behind every name."""
-    from pipelines import cli, run
+    from pipelines import cli, step
 
     engine = FakeBackend(Path(os.environ["FAKE_ENGINE"]), queue=int(os.environ["FAKE_QUEUE"]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "load_backend", lambda name, settings: engine)
+        patch.setattr(step, "load_backend", lambda name, settings: engine)
         cli.main()
 
 

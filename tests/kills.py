@@ -33,9 +33,10 @@ from pipelines import open_product
 from pipelines.keys import short
 from pipelines.kinds.backscatter_stack.dask import open_store
 from pipelines.products import ITEM, href, products_of
+from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
 from pipelines.registry.rows import ProductRow
-from pipelines.run import open_registry, record, tick
+from pipelines.run import record, tick
 
 DATES = 7
 SMALL = {"SARBATCH_BLOCK_BYTES": "70000"}  # one date of 128 x 128 pixels: a commit for each

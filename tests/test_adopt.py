@@ -11,7 +11,7 @@ import pytest
 from jobs import machine, run_job, sarbatch, sarbatch_json, wait_until
 
 from infra.settings import Settings
-from pipelines.run import open_registry
+from pipelines.registry import open_registry
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from jobs import machine, wait_until
 
 from infra.settings import Settings, load_settings
 from pipelines.cli import app
-from pipelines.run import open_registry
+from pipelines.registry import open_registry
 
 __all__ = ["place", "sarbatch"]  # fixtures
 

@@ -18,8 +18,9 @@ import rasterio
 from jobs import machine, run_job, wait_until
 
 from infra.settings import Settings
+from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
-from pipelines.run import open_registry, tick
+from pipelines.run import tick
 
 pytestmark = pytest.mark.slow
 

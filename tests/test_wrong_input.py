@@ -22,7 +22,8 @@ from rasterio.windows import Window
 
 from infra.settings import load_settings
 from pipelines import load_job, make_plan
-from pipelines.run import open_registry, record
+from pipelines.registry import open_registry
+from pipelines.run import record
 
 __all__ = ["place", "sarbatch"]  # fixtures
 
@@ -109,7 +110,7 @@ def several(*steps: Callable[[Path], object]) -> Callable[[Path], None]:
 
 JOB_FILE = {
     "unknown key": Case(
-        job={"ouput": "x"}, says=("job.yaml", "unknown key 'ouput'", "'output'"), remedy="sarbatch init"
+        job={"outputt": "x"}, says=("job.yaml", "unknown key 'outputt'", "'output'"), remedy="sarbatch init"
     ),
     "unknown key of a task": Case(
         job={"tasks": tasks(polarisations=["VV"])},
@@ -237,7 +238,7 @@ JOB_FILE = {
         remedy="sarbatch init",
     ),
     "wrong choice": Case(
-        job={"tasks": tasks(extent="unoin")},
+        job={"tasks": tasks(extent="unionn")},
         says=("job.yaml", "tasks.stack.extent", "did you mean 'union'"),
         remedy="sarbatch init",
     ),
@@ -650,8 +651,8 @@ COMMAND_LINE = {
     ),
     "unknown setting in the file": Command(
         argv=("status",),
-        arrange=lambda folder: (folder / "sarbatch.toml").write_text("wrokers = 3"),
-        says=("sarbatch.toml", "wrokers"),
+        arrange=lambda folder: (folder / "sarbatch.toml").write_text("workrs = 3"),
+        says=("sarbatch.toml", "workrs"),
         remedy="workers",
     ),
     "newer registry schema": Command(

@@ -56,7 +56,7 @@ def status(
     Example: sarbatch status --watch
     """
     from infra.settings import load_settings
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
     from pipelines.status import status as status_of
 
     settings = load_settings()
@@ -77,7 +77,7 @@ def status(
 
 def _polled(registry: Registry, runs: list[RunRow], settings: Settings) -> list[RunRow]:
     """Runs after each engine was asked once, unless a steward is doing so."""
-    from pipelines.run import stepper
+    from pipelines.step import stepper
     from pipelines.steward import held
 
     for row in runs:
@@ -127,7 +127,7 @@ def logs(run: RUN = None, task: TASK = None) -> None:
     """
     from infra.settings import load_settings
     from pipelines.backends import load_backend
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
 
     settings = load_settings()
     with open_registry(settings) as registry:
@@ -150,8 +150,9 @@ def cancel(run: RUN = None, task: TASK = None) -> None:
     Example: sarbatch cancel 20261120-101500-3f2a
     """
     from infra.settings import load_settings
+    from pipelines.registry import open_registry
     from pipelines.run import cancel as cancel_run
-    from pipelines.run import open_registry, tick
+    from pipelines.run import tick
 
     settings = load_settings()
     with open_registry(settings) as registry:
@@ -167,7 +168,7 @@ def retry(run: RUN = None, task: TASK = None) -> None:
     Example: sarbatch retry
     """
     from infra.settings import load_settings
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
     from pipelines.run import retry as retry_run
     from pipelines.steward import ensure_steward
 
@@ -186,7 +187,7 @@ def tick(as_json: JSON = False) -> None:
     Example: sarbatch tick
     """
     from infra.settings import load_settings
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
     from pipelines.run import tick as tick_all
 
     settings = load_settings()

@@ -22,7 +22,7 @@ def products(run: RUN = None, as_json: JSON = False) -> None:
     Example: sarbatch products --json
     """
     from infra.settings import load_settings
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
 
     with open_registry(load_settings()) as registry:
         rows = registry.products(find_run(registry, run).id if run else None)

@@ -67,7 +67,8 @@ def adopt(
     """
     from infra.settings import load_settings
     from pipelines.adopt import adopt as adopt_output
-    from pipelines.run import open_registry, tick
+    from pipelines.registry import open_registry
+    from pipelines.run import tick
 
     settings = load_settings()
     with open_registry(settings) as registry:
@@ -100,7 +101,7 @@ def demo(
 def _outputs(output: str | None, settings: Settings) -> list[Location]:
     from infra.storage import Location
     from pipelines.job import load_job
-    from pipelines.run import open_registry
+    from pipelines.registry import open_registry
 
     if output is None:
         with open_registry(settings) as registry:
