@@ -88,7 +88,12 @@ def _reserved() -> list[Row]:
         ("kind", " | ".join(all_kinds()), "required", "what the task makes"),
         ("backend", "auto | dask | earth-engine", "auto", "which engine makes it; auto: the plan chooses and says why"),
         *_under("budget", Budget),
-        ("deadline", "ISO 8601 duration, P1D", "none", "by when it should be done; nothing acts upon it yet"),
+        (
+            "deadline",
+            "ISO 8601 duration, P1D",
+            "none",
+            "what it may take from start to end; a plan that estimates more is refused",
+        ),
     ]
 
 
