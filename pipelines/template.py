@@ -56,7 +56,7 @@ def _task(spec: KindSpec, names: dict[str, str]) -> str:
         *_comment("which engine makes it: auto, dask, earth-engine", "    "),
         "    # backend: auto",
         *_comment(
-            "what it may cost, Dask core-hours; and how long it may take, ISO 8601 duration (nothing acts upon the latter yet)",
+            "what it may cost, Dask core-hours; and how long it may take, ISO 8601 duration",
             "    ",
         ),
         "    # budget: {core_hours: 10}",
