@@ -18,9 +18,11 @@ from infra.errors import (
     InputError,
     LeaseLostError,
     OutputError,
+    SarbatchError,
     StateError,
     TransientError,
 )
+from infra.s3 import s3_error
 
 if TYPE_CHECKING:
     import icechunk
@@ -208,10 +210,9 @@ def _session(store: Location, repository: icechunk.Repository, *, tag: str | Non
 def _storage(store: Location) -> icechunk.Storage:
     import icechunk
 
-    if not store.is_s3:
-        icechunk.set_logs_filter(
-            "error"
-        )  # it warns of concurrent commits in folders, every time: the lease sees to that
+    # It logs to standard output, where tables and JSON go; and of commits in folders it warns every time: the lease
+    # sees to these
+    icechunk.set_logs_filter("error")
     return store.icechunk_storage()
 
 
@@ -238,9 +239,11 @@ def icechunk_errors(store: Location) -> Iterator[None]:
         raise _meaning(store, str(error)) from error
 
 
-def _meaning(store: Location, said: str) -> EngineError | OutputError:
+def _meaning(store: Location, said: str) -> SarbatchError:
     reason = said.rsplit("`->", 1)[-1].strip() or said.strip()
     lower = said.lower()
+    if store.is_s3 and "nosuchbucket" in lower:
+        return s3_error(store.url, "NoSuchBucket", s3=store.s3, writing=True)
     if any(word in lower for word in ("accessdenied", "forbidden", "expiredtoken", "invalidaccesskey", "credential")):
         return CredentialsError(f"{store.url}: the storage refuses the keys ({reason})", "Check the AWS_* keys.")
     if any(word in lower for word in ("os error", "read-only", "permission denied", "no space")) and not store.is_s3:
