@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from json import dumps
 from posixpath import commonprefix
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 BATCH = 50  # operations whose intent is recorded in one transaction: each costs the disk a sync
 
 logger = logging.getLogger("sarbatch.run")
+
+# Runs that want the same key share its driver: one of them cancelled it, and this one wants it still
+ANOTHERS = Failure(
+    error_class="stopped", message="another run cancelled what both were making", remedy="It is started again."
+)
 
 
 @dataclass
@@ -100,6 +105,9 @@ class Stepper:
             state = {State.LOST: State.CANCELLED, State.FAILED: State.CANCELLED}.get(state, state)
             if operation.believed == State.CANCELLING and not state.final:
                 state = State.CANCELLING  # the engine was told: `_cancel` sets this after the call, nobody before it
+        elif state == State.CANCELLED:
+            report = replace(report, failure=ANOTHERS)
+            state = State.LOST
         if state == State.DONE:
             self._record_products(operation)
         columns: dict[str, Any] = {
