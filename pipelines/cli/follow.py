@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -134,10 +135,12 @@ def logs(run: RUN = None, task: TASK = None) -> None:
         found = find_run(registry, run)
         tasks = {row.name: row for row in registry.tasks(found.id)}
         _known(task, list(tasks), found.id)
-        for event in registry.events(found.id):
-            if event.task is None or task in {None, event.task}:
-                error = (event.payload.get("error") or {}).get("message", "") if "error" in event.payload else ""
-                typer.echo(f"{event.time:%Y-%m-%d %H:%M:%S} {event.task or '-'}: {event.kind} {error}".rstrip())
+        told = [event for event in registry.events(found.id) if event.task is None or task in {None, event.task}]
+        for (name, kind), same in groupby(told, key=lambda event: (event.task, event.kind)):
+            events = list(same)
+            error = (events[-1].payload.get("error") or {}).get("message", "")
+            times = f" x {len(events)}" if len(events) > 1 else ""
+            typer.echo(f"{events[-1].time:%Y-%m-%d %H:%M:%S} {name or '-'}: {kind}{times} {error}".rstrip())
         for operation in registry.operations(run=found.id, task=task):
             if operation.handle:
                 text = load_backend(tasks[operation.task].backend, settings).logs(operation.handle)
