@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from jobs import SCENES, machine, opera, plan_job, run_job, sarbatch_json, statistics, write_job
+from jobs import SCENES, machine, opera, plan_job, run_job, sarbatch_json, statistics, wait_until, write_job
 from oracles import assert_series, assert_statistics, opera_cube
 
 from dask_jobs.simulate import simulate_scene_stack
 from infra.settings import Settings
 from infra.storage import Location
 from pipelines import Plan, Run, open_product, run_plan
+from pipelines.backends.protocol import State
 from pipelines.clean import removable, remove
 from pipelines.plan import TaskPlan
 from pipelines.registry import open_registry
-from pipelines.run import await_end
+from pipelines.run import await_end, cancel
 
 BURST = (SCENES / "opera-rtc-s1/T137-292320-IW1").resolve()
 pytestmark = [
@@ -101,13 +102,12 @@ def test_dates_one_by_one_equal_one_run_over_all(settings: Settings, tmp_path: P
         counts.append(len(dates))
         runs.append(run_job(job, settings))
         check_run(runs[-1], scenes, settings)
-
-        again = run_job(job, settings)
-        (status,) = sarbatch_json("status", again.id)["runs"]
-        assert [task["state"] for task in status["tasks"]] == ["done", "done"]
-        assert all(op["engine_state"] == "published" for task in status["tasks"] for op in task["operations"])
-        assert all(op["started"] is None for task in status["tasks"] for op in task["operations"])
-        assert [of(plan_job(job, settings), name).state for name in ("stack", "statistics")] == ["done", "done"]
+    again = run_job(job, settings)
+    (status,) = sarbatch_json("status", again.id)["runs"]
+    assert [task["state"] for task in status["tasks"]] == ["done", "done"]
+    assert all(op["engine_state"] == "published" for task in status["tasks"] for op in task["operations"])
+    assert all(op["started"] is None for task in status["tasks"] for op in task["operations"])
+    assert [of(plan_job(job, settings), name).state for name in ("stack", "statistics")] == ["done", "done"]
     assert len(stores(runs[0])) == 1
     whole = write_job(
         tmp_path,
@@ -298,6 +298,28 @@ def test_a_changed_job_cancels_its_unfinished_run(settings: Settings, tmp_path: 
         assert {row.name for row in registry.products(second.id)} >= {"stack", "p90", "time_series"}
         assert "p90" not in {row.name for row in registry.products(first.id)}
     np.testing.assert_array_equal(stack(second, settings)["VV"], opera_cube(BURST).power["VV"])
+
+
+def test_a_run_is_done_although_another_cancels_the_driver_that_they_share(settings: Settings, tmp_path: Path) -> None:
+    tasks = {"stack": opera(BURST.parent, polarizations=["VV"])}
+    jobs = [write_job(tmp_path, tasks, file=f"{name}.yaml", name=name) for name in ("fickle", "patient")]
+    fickle, patient = (run_plan(plan_job(job, settings), settings=settings, detach=True) for job in jobs)
+    with open_registry(settings) as registry:
+
+        def begun() -> bool:
+            rows = [registry.operations(run=run.id)[-1] for run in (fickle, patient)]
+            return all(row.handle for row in rows) and rows[0].believed in {State.RUNNING, State.DONE}
+
+        wait_until(begun)
+        cancel(registry, fickle.id)
+        for run in (fickle, patient):
+            await_end(registry, run.id, settings=settings)
+        assert registry.find_run(fickle.id).state == "cancelled"
+        assert registry.find_run(patient.id).state == "done"
+        attempts = registry.operations(run=patient.id)
+        assert [row.attempt for row in attempts] == [1, 2]
+        assert "another run cancelled" in (attempts[0].error or {})["message"]
+    assert stack(patient, settings).sizes["time"] == 21
 
 
 def test_jobs_and_tasks_of_one_output_share_what_is_the_same(settings: Settings, tmp_path: Path) -> None:
