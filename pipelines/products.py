@@ -13,6 +13,7 @@ from infra.storage import Location
 from pipelines.orders import Order, Product
 
 ITEM = "item.json"
+PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 LABELS = ("polarization", "date", "period", "orbit", "zone")
 
 
@@ -100,9 +101,10 @@ def stac_item(
         datetime=None,
         start_datetime=start,
         end_datetime=end,
+        stac_extensions=[PROJECTION],
         properties={
             "created": created.isoformat(),
-            "proj:code": grid.crs if grid.crs.startswith("EPSG:") else None,
+            **_crs(grid),
             "proj:shape": list(grid.shape),
             "proj:transform": list(grid.affine)[:6],
             "sarbatch:kind": order.kind,
@@ -120,6 +122,11 @@ def stac_item(
         item.add_asset(_asset_key(product), _asset(product))
     value: dict[str, Any] = item.to_dict(include_self_link=False)
     return value
+
+
+def _crs(grid: Grid) -> dict[str, Any]:
+    """CRS by its code, or in full where it has none."""
+    return {"proj:code": grid.crs} if grid.crs.startswith("EPSG:") else {"proj:code": None, "proj:wkt2": grid.crs}
 
 
 def _asset(product: Product) -> Any:
