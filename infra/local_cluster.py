@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import secrets
 import signal
@@ -27,11 +28,16 @@ from infra.processes import is_alive, machine, start_time
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
+logger = logging.getLogger("sarbatch.cluster")
+
 HOST = "127.0.0.1"  # Dask's protocol has no password: never listen further than this machine
 BUSY_STATES = frozenset({"waiting", "no-worker", "queued", "processing"})
 CLOSE_SECONDS = 10.0
 DASK = {
     "distributed.scheduler.allowed-failures": 3,  # deaths of workers under one task until it is given up
+    # Dask looks 15 s after a death whether the worker is there, and gives its place up for good if it happens to be
+    # starting again after another one. Nannies restart workers; nobody need count them.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.comm.timeouts.connect": "10s",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
@@ -151,6 +157,9 @@ async def _until_idle(cluster: LocalCluster, *, plan: ClusterPlan, record: Clust
         try:
             await asyncio.wait_for(stop.wait(), min(1.0, plan.idle_timeout / 4))
         except TimeoutError:
+            if not _has_workers(cluster):
+                logger.warning("no worker is left: whoever has work starts another cluster")
+                return
             known = read_record(folder) == record
             # Whoever asked for the cluster touches its record: work may come now
             now = (cluster.scheduler.transition_counter, record_path(folder).stat().st_mtime_ns if known else 0)
@@ -158,6 +167,13 @@ async def _until_idle(cluster: LocalCluster, *, plan: ClusterPlan, record: Clust
                 last, before = time.monotonic(), now
             elif (not known or time.monotonic() - last > plan.idle_timeout) and _forget(record, folder, seen=now[1]):
                 return
+
+
+def _has_workers(cluster: LocalCluster) -> bool:
+    """Whether a nanny is left that keeps a worker alive; without one, tasks would wait for ever."""
+    from distributed import Status
+
+    return any(nanny.status not in {Status.closing, Status.closed, Status.failed} for nanny in cluster.workers.values())
 
 
 def _forget(record: ClusterRecord, folder: Path, *, seen: int | None = None) -> bool:

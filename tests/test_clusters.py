@@ -115,6 +115,16 @@ def test_a_killed_one_leaves_no_worker_and_is_replaced(settings: Settings) -> No
 
 
 @pytest.mark.slow
+def test_one_without_workers_ends(settings: Settings) -> None:
+    with connect(ensure_local_cluster(settings)) as client:
+        pids = family(settings)
+        client.retire_workers(list(client.scheduler_info()["workers"]))  # their nannies go with them
+        client.submit(sum, [1, 2])  # which would wait for ever, and keep the cluster from being idle
+        assert gone(pids)
+    assert find_local_cluster(settings) is None
+
+
+@pytest.mark.slow
 def test_one_that_does_not_answer_is_killed_and_replaced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "ANSWER_SECONDS", 1.5)
     monkeypatch.setattr(clusters, "STOP_SECONDS", 0.5)

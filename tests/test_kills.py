@@ -17,6 +17,7 @@ import pytest
 import rasterio
 from jobs import machine, run_job, wait_until
 
+from infra.clusters import connect, ensure_local_cluster
 from infra.settings import Settings
 from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
@@ -198,6 +199,31 @@ def test_the_steward_dies_after_it_submitted(bench: Bench, tmp_path: Path) -> No
     assert set(kills.attempts_of(bench.settings, run).values()) == {1}
     owners = [json.loads(path.read_bytes())["owner"] for path in output.glob(".sarbatch/leases/*/*.json")]
     assert len(owners) == len(set(owners)) == 2
+
+
+@pytest.mark.soak
+def test_a_cluster_without_workers_makes_room_for_another(bench: Bench, tmp_path: Path) -> None:
+    job, output = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products"
+    before = kills.cluster(bench.settings)
+    address = ensure_local_cluster(bench.settings)
+    with connect(address) as client:
+        client.retire_workers(list(client.scheduler_info()["workers"]))  # their nannies go with them
+    run = kills.record_job(job, bench.settings)
+    with bench.watcher(output).watching() as watcher:
+        kills.tick_until_end(bench.settings, run)
+    bench.check(run, watcher)
+    assert kills.cluster(bench.settings) != before
+
+
+@pytest.mark.soak
+def test_a_worker_that_dies_again_and_again_keeps_its_place(bench: Bench) -> None:
+    ensure_local_cluster(bench.settings)
+    wait_until(lambda: len(kills.workers(bench.settings)) == 2)
+    until = time.monotonic() + 20  # Dask looks 15 s after a death whether the worker is there
+    while time.monotonic() < until:
+        kills.kill(*kills.workers(bench.settings)[:1])
+        time.sleep(0.2)
+    wait_until(lambda: len(kills.workers(bench.settings)) == 2)
 
 
 def test_the_reader_would_see_half_a_product(bench: Bench, tmp_path: Path) -> None:
