@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.errors import EngineError, OutputError, TransientError
 from infra.local_cluster import ClusterPlan, ClusterRecord, is_busy, locked, read_record, record_path
@@ -42,11 +43,44 @@ def connect(address: str, *, timeout: float = CONNECT_SECONDS) -> Client:
     EngineError
         If the address is none.
     """
-    from distributed import Client
+    from infra.greeting import GreetedClient
 
-    try:
+    with _errors(address):
         _greet(address, timeout=timeout)
-        return Client(address, timeout=timeout, set_as_default=False)
+        return GreetedClient(address, timeout=timeout, set_as_default=False)
+
+
+def ask_scheduler(address: str, function: Callable[..., Any], *, timeout: float = CONNECT_SECONDS) -> Any:
+    """What `function(dask_scheduler)` says when it runs on a scheduler, whose client this process does not become.
+
+    To look is then cheap, and nothing that the scheduler tells its clients comes in between.
+
+    Raises
+    ------
+    TransientError
+        If it does not answer within `timeout` seconds.
+    EngineError
+        If the address is none.
+    """
+    from distributed.core import clean_exception, rpc
+    from distributed.protocol.pickle import dumps
+
+    async def ask() -> Any:
+        async with rpc(address, timeout=timeout, connection_args=_connection_args()) as scheduler:
+            return await scheduler.run_function(function=dumps(function), args=dumps(()), kwargs=dumps({}), wait=True)
+
+    with _errors(address):
+        answer = _in_thread(lambda: asyncio.wait_for(ask(), timeout))
+    if answer["status"] == "error":
+        _, error, trace = clean_exception(**answer)
+        raise error.with_traceback(trace)
+    return answer["result"]
+
+
+@contextlib.contextmanager
+def _errors(address: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:  # a time-out is one
         raise TransientError(
             f"the Dask scheduler at {address} does not answer ({str(error) or 'timed out'})",
@@ -61,12 +95,24 @@ def _greet(address: str, *, timeout: float) -> None:
     from distributed.comm import connect as open_comm
 
     async def greet() -> None:
-        comm = await asyncio.wait_for(open_comm(address, timeout=timeout), timeout)
+        comm = await asyncio.wait_for(open_comm(address, timeout=timeout, **_connection_args()), timeout)
         await comm.close()
 
-    # A thread of its own: a notebook's has an event loop already
+    _in_thread(greet)
+
+
+def _connection_args() -> dict[str, Any]:
+    """Keys and certificates for schedulers that want them, from Dask's own configuration."""
+    from distributed.security import Security
+
+    arguments: dict[str, Any] = Security().get_connection_args("client")
+    return arguments
+
+
+def _in_thread(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Result of a coroutine, run in a thread of its own: a notebook's has an event loop already."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(greet())).result()
+        return pool.submit(lambda: asyncio.run(call())).result()
 
 
 def ensure_local_cluster(settings: Settings) -> str:
@@ -134,8 +180,7 @@ def _plan(settings: Settings) -> ClusterPlan:
 def _busy(address: str) -> bool | None:
     """Whether the cluster works; None if it does not answer."""
     try:
-        with connect(address, timeout=ANSWER_SECONDS) as client:
-            return bool(client.run_on_scheduler(is_busy))
+        return bool(ask_scheduler(address, is_busy, timeout=ANSWER_SECONDS))
     except TransientError:
         return None
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from pipelines.registry.registry import Registry
 
+MOST_FAILURES = 8  # steps in a row that fail, until the steward does; it waits twice as long after each
 LEASE = 60.0  # seconds: longer than the longest step (starting a cluster)
 
 logger = logging.getLogger("sarbatch.steward")
@@ -99,15 +100,23 @@ def serve(run: str, settings: Settings) -> None:
     owner = _new_owner()
     with open_registry(settings) as registry:
         steps = stepper(registry, registry.find_run(run), settings)
+        failures = 0
         while True:
+            # Nobody may be there to start another steward: a step that fails is taken again
             try:
                 if _take(registry, run, owner):
                     ended = registry.find_run(run).state != "running" or steps.step()
                     if ended and _resigned(registry, run, settings):
                         break
-            except TransientError as error:  # nobody may be there to start another steward
+                failures = 0
+            except TransientError as error:
                 logger.warning("step of run %s put off: %s", run, error)
-            time.sleep(settings.poll_interval)
+            except Exception:
+                failures += 1
+                if failures == MOST_FAILURES:
+                    raise
+                logger.exception("step of run %s failed", run)
+            time.sleep(settings.poll_interval * 2**failures)
         registry.release(_lease(run), owner)
 
 

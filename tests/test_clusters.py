@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from infra import clusters
-from infra.clusters import connect, ensure_local_cluster, find_local_cluster, stop_local_cluster
+from infra.clusters import ask_scheduler, connect, ensure_local_cluster, find_local_cluster, stop_local_cluster
 from infra.errors import EngineError, OutputError, TransientError
 from infra.local_cluster import read_record, record_path
 from infra.processes import start_time
@@ -115,6 +116,38 @@ def test_a_killed_one_leaves_no_worker_and_is_replaced(settings: Settings) -> No
 
 
 @pytest.mark.slow
+def test_a_greeting_may_come_together_with_news(settings: Settings) -> None:
+    address = ensure_local_cluster(settings)
+
+    def tell_news(dask_scheduler: Any) -> None:
+        import asyncio
+
+        from distributed import SchedulerPlugin
+
+        class News(SchedulerPlugin):
+            name, greeted = "news", 0
+
+            def add_client(self, scheduler: Any, client: str) -> None:
+                self.greeted += 1
+                if self.greeted <= 3:  # before the greeting is on its way
+                    news = {"op": "cancelled-keys", "keys": ["another's"]}
+                    asyncio.get_running_loop().call_soon(scheduler.report, news)
+
+        dask_scheduler.add_plugin(News())
+
+    ask_scheduler(address, tell_news)
+    with connect(address) as client:
+        assert client.submit(sum, [1, 2]).result(timeout=20) == 3
+    assert ask_scheduler(address, lambda dask_scheduler: dask_scheduler.plugins["news"].greeted) == 4
+
+
+@pytest.mark.slow
+def test_what_fails_on_the_scheduler_is_told(settings: Settings) -> None:
+    with pytest.raises(ZeroDivisionError):
+        ask_scheduler(ensure_local_cluster(settings), lambda dask_scheduler: 1 / 0)
+
+
+@pytest.mark.slow
 def test_one_without_workers_ends(settings: Settings) -> None:
     with connect(ensure_local_cluster(settings)) as client:
         pids = family(settings)
@@ -180,6 +213,8 @@ def test_what_cannot_be_connected_to_is_named() -> None:
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(TransientError, match=address):
             connect(address, timeout=1.0)
+        with pytest.raises(TransientError, match=address):
+            ask_scheduler(address, str, timeout=1.0)
     with pytest.raises(EngineError, match="nonsense"):
         connect("nonsense://x", timeout=1.0)
 

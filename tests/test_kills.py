@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import kills
 import pytest
 import rasterio
 from jobs import machine, run_job, wait_until
 
-from infra.clusters import connect, ensure_local_cluster
+from infra.clusters import ask_scheduler, connect, ensure_local_cluster
 from infra.settings import Settings
 from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
@@ -199,6 +200,39 @@ def test_the_steward_dies_after_it_submitted(bench: Bench, tmp_path: Path) -> No
     assert set(kills.attempts_of(bench.settings, run).values()) == {1}
     owners = [json.loads(path.read_bytes())["owner"] for path in output.glob(".sarbatch/leases/*/*.json")]
     assert len(owners) == len(set(owners)) == 2
+
+
+def test_the_scheduler_talks_while_it_greets(bench: Bench, tmp_path: Path) -> None:
+    def tell_news(dask_scheduler: Any) -> None:
+        import asyncio
+
+        from distributed import SchedulerPlugin
+
+        class News(SchedulerPlugin):
+            name, greeted = "news", 0
+
+            def add_client(self, scheduler: Any, client: str) -> None:
+                self.greeted += 1
+                if self.greeted % 2:
+                    news = {"op": "cancelled-keys", "keys": ["another's"]}
+                    asyncio.get_running_loop().call_soon(scheduler.report, news)
+
+        dask_scheduler.add_plugin(News())
+
+    def be_silent(dask_scheduler: Any) -> int:
+        greeted: int = dask_scheduler.plugins["news"].greeted
+        dask_scheduler.remove_plugin("news")
+        return greeted
+
+    job, output = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products"
+    address = ensure_local_cluster(bench.settings)
+    run = kills.record_job(job, bench.settings)
+    ask_scheduler(address, tell_news)
+    with bench.watcher(output).watching() as watcher:
+        kills.tick_until_end(bench.settings, run)
+    bench.check(run, watcher)
+    assert ask_scheduler(address, be_silent) >= 2 * (2 + 2)  # a submission and a driver for each task, each twice
+    assert set(kills.attempts_of(bench.settings, run).values()) == {1}
 
 
 @pytest.mark.soak

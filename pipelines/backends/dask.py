@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from infra.clusters import connect, ensure_local_cluster, find_local_cluster
+from infra.clusters import ask_scheduler, connect, ensure_local_cluster, find_local_cluster
 from infra.errors import TransientError
 from infra.local_cluster import ClusterRecord, read_record
 from infra.processes import machine
@@ -148,8 +148,7 @@ class DaskBackend:
         address = self.settings.scheduler or find_local_cluster(self.settings)
         if address is None:
             return {}
-        with connect(address) as client:
-            handles: dict[str, str] = client.get_metadata([METADATA], default={})
+        handles: dict[str, str] = ask_scheduler(address, _handles)
         return {request_id: handle for request_id, handle in handles.items() if request_id.startswith(prefix)}
 
     def cancel(self, handle: str) -> None:
@@ -172,11 +171,15 @@ def _listing(handle: _Handle) -> dict[str, str] | None:
         if not record.alive:
             return {}  # nobody need wait for an answer
     try:
-        with connect(handle.scheduler) as client:
-            states: dict[str, str] = client.run_on_scheduler(_driver_states)
-            return states
+        states: dict[str, str] = ask_scheduler(handle.scheduler, _driver_states)
     except TransientError:
         return None
+    return states
+
+
+def _handles(dask_scheduler: Any) -> dict[str, str]:
+    """Runs on the scheduler: request id to handle of every driver that it was given."""
+    return dict(dask_scheduler.task_metadata.get(METADATA, {}))
 
 
 def _driver_states(dask_scheduler: Any) -> dict[str, str]:

@@ -84,12 +84,10 @@ def as_failure(error: BaseException) -> Failure:
 
 
 def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float, block_bytes: int) -> None:
-    from distributed import worker_client
-
     started = time.time()
     owner = f"{socket.gethostname()}:{os.getpid()}:{short(order.key)}:{attempt}"
     lease = Lease.take(order.root / ".sarbatch", short(order.line), owner=owner, ttl=lease_ttl)
-    with lease.kept(), worker_client() as client:
+    with lease.kept(), _own_client() as client:
         logger.info("%s %s: attempt %d, fence %d", order.task, short(order.key), attempt, lease.fence)
         desk.write_attempt(attempt, owner=owner, fence=lease.fence, started=started)
         driver = DaskDriver(
@@ -116,6 +114,21 @@ def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float, block_byt
         desk.parts.delete_all()
         logger.info("%s %s: published %d products", order.task, short(order.key), len(products))
     lease.release()
+
+
+@contextmanager
+def _own_client() -> Iterator[Client]:
+    """A client of this worker's cluster, for a task that hands out others; they may have its thread meanwhile.
+
+    Dask's `worker_client` fails at times: see `infra.greeting`.
+    """
+    from distributed import get_worker, secede
+
+    from infra.greeting import GreetedClient
+
+    with GreetedClient(get_worker().scheduler.address, set_as_default=False) as client, client.as_current():
+        secede()
+        yield client
 
 
 @dataclass
