@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from infra.clusters import ask_scheduler, connect, ensure_local_cluster
 from infra.settings import Settings
 from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
-from pipelines.run import tick
 
 pytestmark = pytest.mark.slow
 
@@ -87,27 +87,26 @@ def dies_at(bench: Bench, folder: Path, point: str) -> None:
 def test_a_driver_may_die_five_times_if_it_gets_further_each_time(bench: Bench, tmp_path: Path) -> None:
     job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
     impatient = bench.settings.model_copy(update={"max_attempts": 1})  # not one attempt without progress is allowed
-    deaths = 0
     run = kills.record_job(job, bench.settings)
     with (
         bench.watcher(output).watching() as watcher,
         kills.armed(bench.settings, "block:2", mark),  # one commit, and before the next it dies
-        open_registry(bench.settings) as registry,
+        ThreadPoolExecutor(1) as pool,
     ):
-
-        def five() -> bool:
-            nonlocal deaths
-            tick(registry, impatient, runs=[registry.find_run(run)])
-            if deaths < 5 and mark.exists():
-                deaths += 1
-                mark.unlink()  # the next one may die
-            return deaths == 5
-
-        wait_until(five, seconds=120)
-        mark.touch()
+        deaths = pool.submit(count_deaths, mark, most=5)
         kills.tick_until_end(impatient, run)
+        assert deaths.result(timeout=1) == 5
     bench.check(run, watcher)
     assert kills.attempts_of(bench.settings, run)["stack"] == 2  # Dask gives a task up at its fourth death
+
+
+def count_deaths(mark: Path, *, most: int) -> int:
+    """Take away the mark of each death at once, so that the next one may die."""
+    for _ in range(most - 1):
+        wait_until(mark.exists)
+        mark.unlink()
+    wait_until(mark.exists)
+    return most
 
 
 @pytest.mark.parametrize("seed", range(10))
