@@ -35,7 +35,7 @@ BATCH = 50  # operations whose intent is recorded in one transaction: each costs
 logger = logging.getLogger("sarbatch.run")
 
 # Runs that want the same key share its driver: one of them cancelled it, and this one wants it still
-ANOTHERS = Failure(
+OF_ANOTHER_RUN = Failure(
     error_class="stopped", message="another run cancelled what both were making", remedy="It is started again."
 )
 
@@ -106,7 +106,7 @@ class Stepper:
             if operation.believed == State.CANCELLING and not state.final:
                 state = State.CANCELLING  # the engine was told: `_cancel` sets this after the call, nobody before it
         elif state == State.CANCELLED:
-            report = replace(report, failure=ANOTHERS)
+            report = replace(report, failure=OF_ANOTHER_RUN)
             state = State.LOST
         if state == State.DONE:
             self._record_products(operation)
