@@ -2,6 +2,7 @@
 
 `SARBATCH_FAULT=point` or `point:n` kills the process (SIGKILL) when it reaches that point for the n-th time, once:
 `SARBATCH_FAULT_FILE` names a file that is created just before, and no process dies of the fault while it is there.
+`point:n*times` kills that many processes, one after the other; the file of each further death has its number at the end.
 Without these variables nothing here does anything.
 """
 
@@ -22,15 +23,24 @@ _reached: Counter[tuple[str, str]] = Counter()
 
 def reached(point: str) -> None:
     """Die here if the environment asks for it."""
-    wanted, _, nth = os.environ.get("SARBATCH_FAULT", "").partition(":")
+    at, _, times = os.environ.get("SARBATCH_FAULT", "").partition("*")
+    wanted, _, nth = at.partition(":")
     if wanted != point:
         return
     file = os.environ["SARBATCH_FAULT_FILE"]
     _reached[point, file] += 1
-    if _reached[point, file] < int(nth or 1):
-        return
+    if _reached[point, file] >= int(nth or 1) and any(_made(mark) for mark in _marks(file, int(times or 1))):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _marks(file: str, times: int) -> list[Path]:
+    """One file for each death; the first is the file itself."""
+    return [Path(file), *(Path(f"{file}.{death}") for death in range(2, times + 1))]
+
+
+def _made(mark: Path) -> bool:
     try:
-        Path(file).touch(exist_ok=False)
+        mark.touch(exist_ok=False)
     except FileExistsError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
+        return False
+    return True

@@ -314,7 +314,8 @@ def test_a_run_is_done_although_another_cancels_the_driver_that_they_share(setti
         cancel(registry, fickle.id)
         for run in (fickle, patient):
             await_end(registry, run.id, settings=settings)
-        assert registry.find_run(fickle.id).state == "cancelled"
+        # The driver may be quicker than the word that it should stop: then both are done
+        assert registry.find_run(fickle.id).state in {"cancelled", "done"}
         assert registry.find_run(patient.id).state == "done"
         attempts = registry.operations(run=patient.id)
         assert [row.attempt for row in attempts] == [1, 2]
