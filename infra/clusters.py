@@ -224,7 +224,20 @@ def _end(record: ClusterRecord) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while record.alive and time.monotonic() < deadline:
             time.sleep(0.05)
-        if record.alive:
-            os.killpg(record.pid, signal.SIGKILL)  # a session of its own: the workers too
-            while record.alive:
-                time.sleep(0.01)
+        # A session of its own: whoever of it is left, its workers too, goes now, and is gone when this returns
+        deadline = time.monotonic() + STOP_SECONDS
+        while _members(record.pid) and time.monotonic() < deadline:
+            os.killpg(record.pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+
+def _members(group: int) -> list[int]:
+    """Processes of a group that live; one that only waits to be collected does not."""
+    import psutil  # type: ignore[import-untyped] # publishes no types
+
+    members = []
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(pid) == group and start_time(pid) is not None:
+                members.append(pid)
+    return members

@@ -27,6 +27,7 @@ from jobs import opera, plan_job, statistics, wait_until, write_job
 from dask_jobs.simulate import simulate_rtc
 from infra.clusters import connect, find_local_cluster
 from infra.local_cluster import read_record
+from infra.processes import start_time
 from infra.settings import Settings
 from infra.storage import Location
 from pipelines import open_product
@@ -326,3 +327,15 @@ def pids_of(settings: Settings, run: str | None, client: subprocess.Popen[bytes]
     """Everybody."""
     mine = client.pid if client is not None else None
     return [mine, steward(settings, run) if run else None, cluster(settings), *workers(settings)]
+
+
+def pause_driver(output: Path) -> int:
+    """Stop the worker that makes the stack in the midst of its work; its process id."""
+    wait_until(lambda: driver(output))
+    pid = driver(output)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    assert start_time(pid) is not None
+    time.sleep(0.1)
+    assert not list(output.glob("*/*/item.json"))
+    return pid

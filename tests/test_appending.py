@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import kills
 import numpy as np
 import pytest
 import rasterio
@@ -19,7 +22,6 @@ from dask_jobs.simulate import simulate_scene_stack
 from infra.settings import Settings
 from infra.storage import Location
 from pipelines import Plan, Run, open_product, run_plan
-from pipelines.backends.protocol import State
 from pipelines.clean import removable, remove
 from pipelines.plan import TaskPlan
 from pipelines.registry import open_registry
@@ -304,18 +306,16 @@ def test_a_run_is_done_although_another_cancels_the_driver_that_they_share(setti
     tasks = {"stack": opera(BURST.parent, polarizations=["VV"])}
     jobs = [write_job(tmp_path, tasks, file=f"{name}.yaml", name=name) for name in ("fickle", "patient")]
     fickle, patient = (run_plan(plan_job(job, settings), settings=settings, detach=True) for job in jobs)
+    output = tmp_path / "products"
     with open_registry(settings) as registry:
-
-        def begun() -> bool:
-            rows = [registry.operations(run=run.id)[-1] for run in (fickle, patient)]
-            return all(row.handle for row in rows) and rows[0].believed in {State.RUNNING, State.DONE}
-
-        wait_until(begun)
+        paused = kills.pause_driver(output)  # so that it is not quicker than the word that it should stop
+        wait_until(lambda: all(registry.operations(run=run.id)[-1].handle for run in (fickle, patient)))
         cancel(registry, fickle.id)
+        wait_until(lambda: list(output.glob(".sarbatch/*/cancel-0001")))
+        os.kill(paused, signal.SIGCONT)
         for run in (fickle, patient):
             await_end(registry, run.id, settings=settings)
-        # The driver may be quicker than the word that it should stop: then both are done
-        assert registry.find_run(fickle.id).state in {"cancelled", "done"}
+        assert registry.find_run(fickle.id).state == "cancelled"
         assert registry.find_run(patient.id).state == "done"
         attempts = registry.operations(run=patient.id)
         assert [row.attempt for row in attempts] == [1, 2]

@@ -77,7 +77,7 @@ input()"""
         assert client.submit(sum, [1, 2]).result(timeout=20) == 3
     pids = family(settings)
     stop_local_cluster(settings)
-    assert gone(pids, within=10)
+    assert gone(pids, within=0)
     assert find_local_cluster(settings) is None
     assert not record_path(settings.state_dir).exists()
 

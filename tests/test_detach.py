@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import kills
 import pytest
 from jobs import machine, run_job, sarbatch, wait_until
 
-from infra.processes import start_time
 from infra.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -84,7 +82,7 @@ def test_a_cancelled_driver_publishes_nothing(place: tuple[Settings, Path, kills
     job, output = kills.kill_job(tmp_path, scenes), tmp_path / "products"
     assert kills.start(job, "--detach").wait(timeout=60) == 0
     run = str(kills.newest_run(settings, output))
-    paused = pause_driver(output)
+    paused = kills.pause_driver(output)
     sarbatch("cancel", run)
     wait_until(lambda: list(output.glob(".sarbatch/*/cancel-0001")))
     os.kill(paused, signal.SIGCONT)
@@ -105,7 +103,7 @@ def test_one_that_dies_while_it_is_cancelled_is_not_taken_up_again(
     job, output = kills.kill_job(tmp_path, scenes), tmp_path / "products"
     assert kills.start(job, "--detach").wait(timeout=60) == 0
     run = str(kills.newest_run(settings, output))
-    paused = pause_driver(output)
+    paused = kills.pause_driver(output)
     sarbatch("cancel", run)
     wait_until(lambda: list(output.glob(".sarbatch/*/cancel-0001")))
     kills.kill(kills.cluster(settings), *kills.workers(settings), paused)
@@ -114,15 +112,3 @@ def test_one_that_dies_while_it_is_cancelled_is_not_taken_up_again(
     assert items(output) == []
     again = run_job(job, settings)  # what the dead one was told does not hold for its successor
     kills.assert_equal(kills.values_of(settings, again.id), values)
-
-
-def pause_driver(output: Path) -> int:
-    """Stop the worker that makes the stack in the midst of its work; its process id."""
-    wait_until(lambda: kills.driver(output))
-    pid = kills.driver(output)
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    assert start_time(pid) is not None
-    time.sleep(0.1)
-    assert items(output) == []
-    return pid
