@@ -68,7 +68,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Middles:
-    """Where the two middle values of each row stand (twice the same for an odd number of values).
+    """Where the two middle values of each row stand (twice the same for an odd number of values), or two others.
 
     Attributes
     ----------
@@ -97,7 +97,16 @@ def middles(count: np.ndarray, *, blocks: Blocks) -> Middles:
     count : dims (row,), int64, values of each row over all blocks
     blocks : `upper_counts` of each block
     """
-    wanted = np.stack([(count - 1) // 2, count // 2])
+    return places(count, wanted=np.stack([(count - 1) // 2, count // 2]), blocks=blocks)
+
+
+def places(count: np.ndarray, *, wanted: np.ndarray, blocks: Blocks) -> Middles:
+    """Buckets that hold the values of two wanted ranks; parameters as in `middles`.
+
+    Parameters
+    ----------
+    wanted : dims (2, row), int64, 0-based, ascending, below `count` where that is not 0
+    """
     bucket, rank = np.full(wanted.shape, -1, dtype=np.int32), np.zeros(wanted.shape, dtype=np.int64)
     for first, dense in _dense(blocks, rows=count.size):
         some = first + np.flatnonzero(count[first : first + len(dense)])
@@ -130,6 +139,12 @@ def medians(found: Middles, *, blocks: Blocks) -> np.ndarray:
     ----------
     blocks : `lower_counts` of each block
     """
+    values = found_values(found, blocks=blocks)
+    return (values[0] + values[1]) / 2
+
+
+def found_values(found: Middles, *, blocks: Blocks) -> np.ndarray:
+    """The two values of each row, dims (2, row), float64; NaN where the row has none. Parameters as in `medians`."""
     rows = found.bucket.shape[1]
     lower = np.zeros((2, rows), dtype=np.uint32)
     for first, dense in _dense(blocks, rows=2 * rows):
@@ -141,7 +156,7 @@ def medians(found: Middles, *, blocks: Blocks) -> np.ndarray:
                 lower[k, row], _ = _find(dense[i], found.rank[k, row])
     upper = np.maximum(found.bucket, 0).astype(np.uint32) << np.uint32(16)
     values = _unordered(upper | lower).astype(np.float64)
-    return np.where(found.bucket[0] >= 0, (values[0] + values[1]) / 2, np.nan)
+    return np.where(found.bucket >= 0, values, np.nan)
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
