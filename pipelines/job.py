@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +25,7 @@ from pipelines.job_faults import NAME, NAME_RULE, job_error
 from pipelines.job_text import read_values
 from pipelines.kinds import all_kinds
 from pipelines.kinds.model import KindSpec, Parameters, Strict, nearest, unknown_key
+from pipelines.period import Period
 
 AREA_FILES = (".geojson", ".json", ".shp", ".gpkg")
 
@@ -82,36 +83,6 @@ class Area(Strict):
                 f"south {south:g} is not south of north {north:g}; the order is [west, south, east, north]"
             )
         return box
-
-
-class Period(Strict):
-    """When: UTC dates, the end exclusive."""
-
-    start: datetime = Field(description="first date, UTC")
-    end: datetime = Field(description="first date that is not part of it, UTC")
-
-    @field_validator("start", "end", mode="before")
-    @classmethod
-    def _utc(cls, value: Any) -> Any:
-        if isinstance(value, datetime):
-            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        if isinstance(value, date):
-            return datetime.combine(value, time(), UTC)
-        if isinstance(value, str):
-            try:
-                parsed = datetime.fromisoformat(value)
-            except ValueError:
-                raise ValueError(f"'{value}' is not a date; write it as 2021-11-01") from None
-            return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        raise ValueError(f"'{value}' is not a date; write it as 2021-11-01")
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.start >= self.end:
-            raise ValueError(
-                f"is empty: start {self.start:%Y-%m-%d} is not before end {self.end:%Y-%m-%d}, which is exclusive"
-            )
-        return self
 
 
 class Budget(Strict):

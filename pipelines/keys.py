@@ -20,10 +20,12 @@ class Identity:
     kind, version : of the algorithm
     parameters : those in the key, defaults filled in
     line_parameters : those of them that are also in the line
-    area, period, grid, radiometry : of the data
+    area, period, grid, radiometry : of the data; a period that rolls stands here as its rule, never as dates
     inputs : parameter to the key of the task that it names
     input_lines : the same with lines
     scenes : fingerprints (scene id, release, size, hash), sorted
+    window : dates of a period that rolls, where neither scenes nor inputs tell one day's products from another's;
+        in the key alone, None elsewhere
     """
 
     kind: str
@@ -37,12 +39,15 @@ class Identity:
     inputs: Mapping[str, str]
     input_lines: Mapping[str, str]
     scenes: Sequence[Sequence[Any]]
+    window: Any = None
 
     @property
     def key(self) -> str:
         """sha256 over everything, hex."""
         value = asdict(self)
         del value["line_parameters"], value["input_lines"]
+        if self.window is None:
+            del value["window"]
         value["scenes"] = sorted(list(scene) for scene in self.scenes)
         return _digest(value)
 
@@ -50,7 +55,7 @@ class Identity:
     def line(self) -> str:
         """sha256 over everything but the scenes, hex: a line goes on as scenes arrive."""
         value = asdict(self)
-        del value["parameters"], value["inputs"], value["scenes"]
+        del value["parameters"], value["inputs"], value["scenes"], value["window"]
         return _digest(value)
 
 

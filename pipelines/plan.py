@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,8 +26,10 @@ from pipelines.products import is_published
 if TYPE_CHECKING:
     from infra.settings import Settings
     from pipelines.backends.protocol import Backend
+    from pipelines.cost import Work
 
 TaskState = Literal["new", "done", "stale"]
+Window = tuple[datetime, datetime]  # UTC, the end exclusive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,8 @@ class Plan:
     Attributes
     ----------
     output : absolute folder or s3:// URL
+    period : where the job's period rolls, what it was when the plan was made: {"rule", "start", "end"}, UTC, the end
+        exclusive; None otherwise
     problems : what stops a run before it starts (a disk too small), in words
     """
 
@@ -86,11 +91,13 @@ class Plan:
     job_text: str
     output: Location
     tasks: tuple[TaskPlan, ...]
+    period: Mapping[str, str] | None = None
     problems: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `plan --json` shows it."""
-        return {"schema": 1, "job": self.job, "tasks": [task.to_json() for task in self.tasks]}
+        rolling = {"period": dict(self.period)} if self.period else {}
+        return {"schema": 1, "job": self.job, **rolling, "tasks": [task.to_json() for task in self.tasks]}
 
     def geojson(self) -> dict[str, Any]:
         """Outline of each task's grid in WGS84, as a FeatureCollection to look at on a map."""
@@ -112,8 +119,12 @@ class Plan:
         return {"type": "FeatureCollection", "features": features}
 
 
-def make_plan(job: Job, *, settings: Settings | None = None) -> Plan:
+def make_plan(job: Job, *, settings: Settings | None = None, now: datetime | None = None) -> Plan:
     """Plan of a job: opens what the job names, reads headers and no pixel, runs nothing.
+
+    Parameters
+    ----------
+    now : moment that a period such as `last: 90d` counts from, with its zone; default: this one
 
     Raises
     ------
@@ -130,9 +141,24 @@ def make_plan(job: Job, *, settings: Settings | None = None) -> Plan:
     output = Location.parse(job.output, base=job.folder, s3=s3)
     with _told(f"{job.file}: area.file"):
         region = _region(job, s3)
-    planner = _Planner(job=job, settings=settings, output=output, region=region)
+    window = job.period.window(now or datetime.now(UTC)) if job.period else None
+    planner = _Planner(job=job, settings=settings, output=output, region=region, window=window)
     tasks = tuple(planner.plan(task) for task in job.tasks)
-    return Plan(job=job.name, job_text=job.text, output=output, tasks=tasks, problems=_problems(job, output, tasks))
+    return Plan(
+        job=job.name,
+        job_text=job.text,
+        output=output,
+        tasks=tasks,
+        period=_resolved(job, window),
+        problems=_problems(job, output, tasks),
+    )
+
+
+def _resolved(job: Job, window: Window | None) -> Mapping[str, str] | None:
+    """What a period that rolls is in this plan."""
+    if job.period is None or job.period.rule is None or window is None:
+        return None
+    return {"rule": job.period.rule, "start": window[0].isoformat(), "end": window[1].isoformat()}
 
 
 @contextmanager
@@ -186,8 +212,10 @@ def _size(count: int) -> str:
 class _Planner:
     """Plans tasks one after the other; each sees what was found for those that it needs."""
 
-    def __init__(self, *, job: Job, settings: Settings, output: Location, region: Region | None) -> None:
-        self.job, self.settings, self.output, self.region = job, settings, output, region
+    def __init__(
+        self, *, job: Job, settings: Settings, output: Location, region: Region | None, window: Window | None
+    ) -> None:
+        self.job, self.settings, self.output, self.region, self.window = job, settings, output, region, window
         self.surveys: dict[str, Survey] = {}
         self.orders: dict[str, Order] = {}
 
@@ -221,12 +249,11 @@ class _Planner:
         )
 
     def _request(self, task: Task) -> Request:
-        period = self.job.period
         return Request(
             task=task.name,
             parameters=task.parameters,
             region=self.region,
-            period=(period.start, period.end) if period else None,
+            period=self.window,
             folder=self.job.folder,
             output=self.output,
             settings=self.settings,
@@ -243,12 +270,13 @@ class _Planner:
             parameters={**identity(task.parameters, line=False), **files},
             line_parameters={**identity(task.parameters, line=True), **files},
             area={"wkt": self.region.wkt, "masks": self.region.masks} if self.region else None,
-            period=[period.start.isoformat(), period.end.isoformat()] if period else None,
+            period=period.identity() if period else None,
             grid=survey.grid,
             radiometry=survey.radiometry,
             inputs={parameter: order.key for parameter, order in inputs.items()},
             input_lines={parameter: order.line for parameter, order in inputs.items()},
             scenes=survey.scenes,
+            window=self._day(survey, inputs),
         )
         return Order(
             job=self.job.name,
@@ -264,13 +292,29 @@ class _Planner:
             document=survey.document,
         )
 
+    def _day(self, survey: Survey, inputs: Mapping[str, Order]) -> list[str] | None:
+        """Dates of a period that rolls, for the key of what no scene or input tells from the same of another day."""
+        if _resolved(self.job, self.window) is None or survey.scenes or inputs or self.window is None:
+            return None
+        return [moment.isoformat() for moment in self.window]
+
+    def _rolled(self, survey: Survey, left: Work) -> list[str]:
+        """Why all is made anew, where a scene may have left a period that rolls: the store only says that it vanished."""
+        period = _resolved(self.job, self.window)
+        if period is None or not survey.scenes or left.pixels < survey.work.pixels:
+            return []
+        return [
+            f"the period is the {period['rule']}, now from {period['start'][:10]} on: a scene that leaves it costs a new store of all dates"
+        ]
+
     def _state(self, order: Order, survey: Survey, backend: Backend) -> tuple[TaskState, tuple[str, ...], Estimate]:
         if is_published(order):
             return "done", (), Estimate()
         continuation = backend.binding(order.kind).continuation(order, survey)
         estimate = backend.estimate(continuation.work)
         if self.output.list(f".sarbatch/lines/{short(order.line)}"):
-            return "stale", tuple(continuation.notes), estimate
+            notes = [*continuation.notes, *self._rolled(survey, continuation.work)]
+            return "stale", tuple(notes), estimate
         return "new", (), estimate
 
 

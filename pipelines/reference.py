@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pipelines.kinds import all_kinds
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipelines.kinds.model import KindSpec
 
-WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false", datetime: "date"}
+WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false", datetime: "date", timedelta: "days or weeks"}
 Row = tuple[str, str, str, str]  # key, value, default, what
 REFERENCE_HEAD = """\
 # The job file
@@ -46,7 +46,8 @@ tasks:
 
 `area` takes one of its three keys and may be left out: then the scenes say where. `bbox` selects the pixels whose centre lies inside the
 box and masks nothing; `wkt` and `file` also set pixels outside the polygon to no-data. An area across ±180° is refused. `period` may be left
-out: then all scenes are taken.
+out: then all scenes are taken. It takes `start` and `end`, or `last` alone, for jobs on a schedule: `{last: 90d}` is the 90 days up to and with
+today, UTC. New scenes are appended; one that has left the period costs a new store of all dates, and `plan` says so.
 """
 RESERVED_HEAD = """\
 ## Keys of every task
@@ -65,7 +66,8 @@ def job_reference() -> str:
 
 
 def _top() -> list[Row]:
-    from pipelines.job import Area, Period
+    from pipelines.job import Area
+    from pipelines.period import Period
 
     return [
         (

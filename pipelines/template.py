@@ -28,7 +28,7 @@ HEAD = """\
 # Lines that start with "# " and a key show a default: take the "# " away to change it.
 name: {name}
 # area: {{bbox: [-119.9, 34.3, -119.6, 34.6]}}   # longitude and latitude, WGS84; or {{wkt: "POLYGON((…))"}} or {{file: aoi.geojson}}
-# period: {{start: 2021-11-01, end: 2025-02-01}} # UTC dates, the end exclusive
+# period: {{start: 2021-11-01, end: 2025-02-01}} # UTC dates, the end exclusive; or {{last: 90d}} up to and with today
 output: ./products                             # a folder, or s3://bucket/prefix
 tasks:
 """

@@ -154,6 +154,9 @@ def print_plan(made: Plan, *, explain: bool) -> None:
             f"plan of {made.job} → {made.output.url}", ("task", "kind", "state", "backend", "estimate", "scenes"), rows
         )
     )
+    if made.period:
+        rule, start, end = (made.period[name] for name in ("rule", "start", "end"))
+        console.print(f"period: {rule}, which today is {start[:10]} to {end[:10]} (exclusive), UTC", markup=False)
     for task in made.tasks:
         console.print(f"{task.task}: {task.backend} because {task.reason}", markup=False)
         for change in task.would_change:
