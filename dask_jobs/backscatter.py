@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dask_jobs.readers.raster_headers import holds_data, open_raster
+from dask_jobs.readers.pixels import read_pixels
 from dask_jobs.scenes import Pass, Raster, Scale, Scene
 from infra.errors import InputError
 from infra.grid import Grid, Window
 
 if TYPE_CHECKING:
     from infra.storage import S3Options
-
-LAYERS = ("layover", "shadow", "water")
-# OPERA RTC-S1 mask: 0 valid, 1 shadow, 2 layover, 3 both, 255 invalid
-CODES = {"shadow": (1, 3), "layover": (2, 3)}
-INVALID = 255
 
 
 def read_power(raster: Raster, *, grid: Grid, target: Grid, window: Window, s3: S3Options) -> np.ndarray:
@@ -66,7 +61,7 @@ def to_power(values: np.ndarray, raster: Raster) -> np.ndarray:
 
 def mask_layers(scene: Scene) -> frozenset[str]:
     """Which of "layover", "shadow" and "water" the scene's product has a layer of."""
-    return frozenset(CODES) if scene.mask else frozenset()
+    return frozenset(scene.mask.layers) if scene.mask else frozenset()
 
 
 def check_mask_layers(scenes: Sequence[Scene], hide: frozenset[str]) -> None:
@@ -101,8 +96,8 @@ def read_mask(scene: Scene, *, target: Grid, window: Window, hide: frozenset[str
     hidden = np.zeros((window.height, window.width), dtype=bool)
     if scene.mask is None:
         return hidden
-    codes = [INVALID, *(code for layer in hide for code in CODES[layer])]
-    for values, _, slices in _read(scene.mask, grid=scene.grid, target=target, window=window, s3=s3):
+    codes = [*scene.mask.invalid, *(code for layer in hide for code in scene.mask.layers[layer])]
+    for values, _, slices in _read(scene.mask.raster, grid=scene.grid, target=target, window=window, s3=s3):
         hidden[slices] = np.isin(values, codes)
     return hidden
 
@@ -117,19 +112,46 @@ def mosaic(
     inside: np.ndarray | None = None,
     s3: S3Options,
 ) -> tuple[np.ndarray, int, int]:
-    """Power of one pass in a window: each scene masked, then the first one (by id) with data gives the pixel.
-
-    A scene is read only where it could still give a pixel.
-
-    Parameters
-    ----------
-    inside : dims (window.height, window.width), bool; pixels outside become no data and are not counted
+    """Power of one pass in a window, and how many of its pixels are masked; parameters as in `mosaic_layers`.
 
     Returns
     -------
     power : dims (window.height, window.width), float32, NaN where no scene has data, all are hidden, or outside
     masked : pixels that have data in some scene, all of it hidden
     covered : pixels that have data in some scene, hidden or not; masked / covered is the masked fraction
+    """
+    power, covered = mosaic_layers(pass_, polarization, target=target, window=window, hide=hide, inside=inside, s3=s3)
+    return power, *masked_and_covered(power, covered)
+
+
+def masked_and_covered(power: np.ndarray, covered: np.ndarray) -> tuple[int, int]:
+    """Number of covered pixels without power, and of covered pixels."""
+    return int(np.count_nonzero(covered & np.isnan(power))), int(np.count_nonzero(covered))
+
+
+def mosaic_layers(
+    pass_: Pass,
+    polarization: str,
+    *,
+    target: Grid,
+    window: Window,
+    hide: frozenset[str] = frozenset(),
+    inside: np.ndarray | None = None,
+    s3: S3Options,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Power of one pass in a window: each scene masked, then the first one (by id) with data gives the pixel.
+
+    A scene is read only where it could still give a pixel.
+
+    Parameters
+    ----------
+    window : pixels of `target`, on whose lattice every scene lies; may reach outside
+    inside : dims (window.height, window.width), bool; pixels outside become no data and are not counted
+
+    Returns
+    -------
+    power : dims (window.height, window.width), float32, NaN where no scene has data, all are hidden, or outside
+    covered : same dims, bool, whether some scene has data, hidden or not
     """
     power = np.full((window.height, window.width), np.nan, dtype=np.float32)
     covered = np.zeros(power.shape, dtype=bool)
@@ -140,44 +162,24 @@ def mosaic(
         if not (reach.height and reach.width and np.isnan(power[part][wanted[part]]).any()):
             continue
         own = read_power(scene.rasters[polarization], grid=scene.grid, target=target, window=reach, s3=s3)
+        if scene.gain is not None:
+            own *= read_power(scene.gain, grid=scene.grid, target=target, window=reach, s3=s3)
         covered[part] |= np.isfinite(own)
         own[read_mask(scene, target=target, window=reach, hide=hide, s3=s3)] = np.nan
         power[part] = np.where(np.isnan(power[part]), own, power[part])
     covered &= wanted
     power[~wanted] = np.nan
-    return power, int(np.count_nonzero(covered & np.isnan(power))), int(np.count_nonzero(covered))
+    return power, covered
 
 
 def _read(
     raster: Raster, *, grid: Grid, target: Grid, window: Window, s3: S3Options
 ) -> list[tuple[np.ndarray, np.ndarray, tuple[slice, slice]]]:
     """Values of the file inside the window, whether they are data, and where they go; empty where they do not meet."""
-    from rasterio.windows import Window as FileWindow
-
     there = target.window_of(grid)
     part = there.intersect(window)
     if not (part.height and part.width):
         return []
-    source = FileWindow(part.col - there.col, part.row - there.row, part.width, part.height)
-    with open_raster(raster.url, s3=s3) as dataset:
-        _check_unchanged(raster, grid, dataset)
-        values = dataset.read(raster.band, window=source)
-        valid = _declared_valid(values, raster, dataset, source)
+    source = Window(part.row - there.row, part.col - there.col, part.height, part.width)
+    values, valid = read_pixels(raster, grid=grid, window=source, s3=s3)
     return [(values, valid, Window(part.row - window.row, part.col - window.col, part.height, part.width).slices)]
-
-
-def _check_unchanged(raster: Raster, grid: Grid, dataset: Any) -> None:
-    t = dataset.transform
-    if (dataset.shape, t.c, t.f, t.a, -t.e) != (grid.shape, grid.left, grid.top, grid.dx, grid.dy):
-        raise InputError(
-            f"{raster.url} has changed: it is not on the grid that it was planned with", "Plan and run again."
-        )
-
-
-def _declared_valid(values: np.ndarray, raster: Raster, dataset: Any, source: Any) -> np.ndarray:
-    from rasterio.enums import MaskFlags
-
-    valid = holds_data(values, raster.nodata)
-    if MaskFlags.per_dataset in dataset.mask_flag_enums[raster.band - 1]:
-        valid &= dataset.read_masks(raster.band, window=source) != 0
-    return valid

@@ -215,8 +215,8 @@ def stack_grid(scenes: Sequence[Scene], *, extent: Extent, region: Region | None
     if extent == "area":
         if region is None:
             raise InputError("extent: area needs an area, and the job has none", "Add `area`, or say extent: union.")
-        canvas = _canvas(scenes[0].grid, region)
-        return canvas.crop(region.window(canvas))
+        around = canvas(scenes[0].grid, region)
+        return around.crop(region.window(around))
     grid = _common(group_passes(scenes)) if extent == "intersection" else union(_distinct(scenes))
     return grid.crop(region.window(grid)) if region else grid
 
@@ -240,7 +240,7 @@ def _distinct(scenes: Iterable[Scene]) -> list[Grid]:
     return list(dict.fromkeys(s.grid for s in scenes))
 
 
-def _canvas(grid: Grid, region: Region) -> Grid:
+def canvas(grid: Grid, region: Region) -> Grid:
     """Grid on the same lattice that covers the whole region, with a pixel to spare."""
     left, bottom, right, top = region.projected(grid.crs).bounds
     col, row = math.floor((left - grid.left) / grid.dx) - 1, math.floor((grid.top - top) / grid.dy) - 1

@@ -34,13 +34,7 @@ class Piece:
 
 
 def pieces_of(pass_: Pass, *, step: int, grid: Grid, polarizations: Sequence[str], chunk: int) -> list[Piece]:
-    """Pieces that cover every chunk that a scene of `pass_` touches, and no other; in reading order.
-
-    Raises
-    ------
-    LatticeError
-        If a scene does not share the grid's lattice.
-    """
+    """Pieces that cover every chunk that a scene of `pass_` touches, and no other; in reading order."""
     found = [
         Piece(step=step, polarization=name, window=window)
         for name in polarizations
@@ -79,7 +73,7 @@ def _touched(pass_: Pass, polarization: str, *, grid: Grid, chunk: int) -> set[t
     """(row, column) of every chunk that holds a pixel of a scene with that polarization."""
     found: set[tuple[int, int]] = set()
     for scene in pass_.scenes:
-        window = grid.window_of(scene.grid).intersect(grid.full)
+        window = grid.reach(scene.grid).intersect(grid.full)
         if polarization in scene.rasters and window.height > 0 and window.width > 0:
             rows = range(window.row // chunk, (window.row + window.height - 1) // chunk + 1)
             cols = range(window.col // chunk, (window.col + window.width - 1) // chunk + 1)

@@ -11,6 +11,14 @@ from typing import Any
 from infra.grid import Grid
 
 
+class Container(StrEnum):
+    """What kind of file or store holds the pixels."""
+
+    GEOTIFF = "geotiff"
+    HDF5 = "hdf5"
+    ZARR = "zarr"
+
+
 class Scale(StrEnum):
     """What the pixel values of a file are; inside sarbatch they are always linear power."""
 
@@ -40,18 +48,40 @@ class Raster:
 
     Attributes
     ----------
-    url : absolute path or s3:// URL
-    band : 1-based
+    url : absolute path or s3:// URL; "ARCHIVE.zip!/MEMBER" is a file in an archive
+    container : what it is
+    dataset : path of the array inside an HDF5 file or Zarr store
+    step : index along the first dimension of an array with dims (time, y, x); None where it has dims (y, x)
+    band : of a GeoTIFF, 1-based
     scale : of the values in the file
     calibration_db : added in dB to reach calibrated power (ALOS digital numbers: amplitude and -83)
     nodata : value that means no data beside NaN, None where the file declares none
     """
 
     url: str
+    container: Container = Container.GEOTIFF
+    dataset: str = ""
+    step: int | None = None
     band: int = 1
     scale: Scale = Scale.POWER
     calibration_db: float = 0.0
     nodata: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mask:
+    """A layer that says of each pixel what is wrong with it.
+
+    Attributes
+    ----------
+    raster : unsigned integers
+    invalid : values that mean that nothing was measured: always no data
+    layers : "layover", "shadow" or "water" to the values that mark it (several may hold for one value)
+    """
+
+    raster: Raster
+    invalid: tuple[int, ...] = ()
+    layers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +97,10 @@ class Scene:
     pass_direction : "ascending" or "descending"
     look_direction : "left" or "right"
     rasters : polarization ("VV") to raster
-    mask : layer of layover, shadow or water, None where the product has none
+    mask : None where the product has none
+    gain : raster that every power is multiplied by (gamma nought to sigma nought), None for none
     size : bytes of all files
-    fingerprint : content hash or ETag over the rasters and mask; never path or time
+    fingerprint : content hash or ETag over the rasters, mask and gain; never path or time
     """
 
     id: str
@@ -77,7 +108,8 @@ class Scene:
     time: datetime
     grid: Grid
     rasters: Mapping[str, Raster]
-    mask: Raster | None = None
+    mask: Mask | None = None
+    gain: Raster | None = None
     radiometry: Radiometry = field(default_factory=Radiometry)
     platform: str | None = None
     absolute_orbit: int | None = None
@@ -99,21 +131,26 @@ class Scene:
     def from_json(cls, value: Mapping[str, Any]) -> Scene:
         """Scene from what `to_json` gave."""
         rasters = {k: _raster(v) for k, v in value["rasters"].items()}
-        mask = _raster(value["mask"]) if value["mask"] else None
         return cls(
             **{
                 **value,
                 "time": datetime.fromisoformat(value["time"]),
                 "grid": Grid(**value["grid"]),
                 "rasters": rasters,
-                "mask": mask,
+                "mask": _mask(value["mask"]) if value["mask"] else None,
+                "gain": _raster(value["gain"]) if value["gain"] else None,
                 "radiometry": Radiometry(**value["radiometry"]),
             }
         )
 
 
 def _raster(value: Mapping[str, Any]) -> Raster:
-    return Raster(**{**value, "scale": Scale(value["scale"])})
+    return Raster(**{**value, "container": Container(value["container"]), "scale": Scale(value["scale"])})
+
+
+def _mask(value: Mapping[str, Any]) -> Mask:
+    layers = {layer: tuple(codes) for layer, codes in value["layers"].items()}
+    return Mask(raster=_raster(value["raster"]), invalid=tuple(value["invalid"]), layers=layers)
 
 
 @dataclass(frozen=True, kw_only=True)

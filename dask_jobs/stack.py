@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import icechunk
     from distributed import Client
 
+    from dask_jobs.reprojection import Resampling
+
 BLOCK_BYTES = 2**30  # pixels per commit: what a death can cost at most
 
 Read = Callable[[Pass, str, Window], tuple[np.ndarray, int, int]]
@@ -48,21 +50,28 @@ class MosaicReader:
     ----------
     hide : names of what the masks mark as no data ("layover", "shadow", …)
     region : whose outside becomes no data, where it masks
+    resampling : how scenes of other lattices are brought to the target's; None: there are none
     """
 
     target: Grid
     hide: frozenset[str] = frozenset()
     region: Region | None = None
     s3: S3Options = field(default_factory=S3Options)
+    resampling: Resampling | None = None
 
     def __call__(self, pass_: Pass, polarization: str, window: Window) -> tuple[np.ndarray, int, int]:
         """Pixels, masked pixels, covered pixels of a window of the target."""
-        from dask_jobs.backscatter import mosaic
+        from dask_jobs.backscatter import masked_and_covered, mosaic_layers
+        from dask_jobs.reprojection import reproject_mosaic
 
         inside = None
         if self.region is not None and self.region.masks:
             inside = self.region.inside(self.target.crop(window))
-        return mosaic(pass_, polarization, target=self.target, window=window, hide=self.hide, inside=inside, s3=self.s3)
+        read = mosaic_layers if self.resampling is None else partial(reproject_mosaic, resampling=self.resampling)
+        power, covered = read(
+            pass_, polarization, target=self.target, window=window, hide=self.hide, inside=inside, s3=self.s3
+        )
+        return power, *masked_and_covered(power, covered)
 
 
 class BatchResult(NamedTuple):

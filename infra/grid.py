@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from affine import Affine
 
+OUTLINE = 64  # points per side: straight sides are curves in another projection
 CONGRUENT = 0.001  # pixels: origins closer than this to a whole number of pixels share a lattice
 
 
@@ -123,6 +124,23 @@ class Grid:
         col = round((other.left - self.left) / self.dx)
         return Window(row, col, other.height, other.width)
 
+    def reach(self, other: Grid) -> Window:
+        """Window of this grid's pixels that `other` touches, whatever its CRS; may reach outside, and be empty.
+
+        Exact where both share a lattice, else the pixels around the bounds of `other`'s curved outline.
+        """
+        from pyproj import Transformer
+
+        if self.lattice_difference(other) is None:
+            return self.window_of(other)
+        to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+        left, bottom, right, top = to_own.transform_bounds(*other.bounds, densify_pts=OUTLINE)
+        if not all(map(math.isfinite, (left, bottom, right, top))):
+            return Window(0, 0, 0, 0)  # on the other side of the Earth, where this projection ends
+        row, col = math.floor((self.top - top) / self.dy), math.floor((left - self.left) / self.dx)
+        end = math.ceil((self.top - bottom) / self.dy), math.ceil((right - self.left) / self.dx)
+        return Window(row, col, end[0] - row, end[1] - col)
+
     def crop(self, window: Window) -> Grid:
         """Grid of the pixels in `window`."""
         return Grid(
@@ -143,6 +161,31 @@ class Grid:
     def to_json(self) -> dict[str, Any]:
         """Plain values, for orders and keys."""
         return asdict(self)
+
+
+def earth_crs(text: str) -> str:
+    """Authority code of a projected or geographic CRS on Earth, or its WKT where it has none.
+
+    Raises
+    ------
+    ValueError
+        If it is no CRS, of another planet, or neither projected nor geographic.
+    """
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import CRSError, ProjError
+
+    try:
+        crs = CRS.from_user_input(text)
+    except CRSError as error:
+        raise ValueError(f"'{text}' is no coordinate reference system: write it as EPSG:32611") from error
+    if not (crs.is_projected or crs.is_geographic) or len(crs.axis_info) != 2:
+        raise ValueError(f"'{text}' is {crs.type_name}: a map needs a projected or geographic one, as EPSG:32611")
+    try:
+        Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    except ProjError as error:
+        raise ValueError(f"'{text}' ({crs.name}) cannot be reached from WGS84: {error}") from error
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.to_wkt())
 
 
 def union(grids: Sequence[Grid]) -> Grid:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Location", "S3Options", "gdal_environment", "gdal_path"]
 
+IN_ARCHIVE = ".zip!/"  # "FOLDER/NAME.zip!/MEMBER" names a file in an archive
 STREAM_BYTES = 8 * 2**20  # bytes per piece of a streamed download
 GDAL_CACHE_BYTES = 64 * 2**20  # per process; GDAL's default is 5 % of the machine's memory, times every worker
 
@@ -316,8 +317,11 @@ class Location:
 
 
 def gdal_path(url: str) -> str:
-    """Path that GDAL opens: "/vsis3/bucket/key" for s3://…, else the path itself."""
-    return f"/vsis3/{url.removeprefix('s3://')}" if url.startswith("s3://") else url
+    """Path that GDAL opens: "/vsis3/bucket/key" for s3://…, "/vsizip/{…}/member" for "….zip!/member", else the path."""
+    archive, inside, member = url.partition(IN_ARCHIVE)
+    archive += IN_ARCHIVE[:4] if inside else ""
+    path = f"/vsis3/{archive.removeprefix('s3://')}" if archive.startswith("s3://") else archive
+    return f"/vsizip/{{{path}}}/{member}" if inside else path
 
 
 def gdal_environment(s3: S3Options) -> dict[str, str | int]:

@@ -18,8 +18,9 @@ from dask_jobs.passes import group_passes, stack_grid
 from dask_jobs.readers import geotiff, opera
 from dask_jobs.readers.file_names import FileNames
 from dask_jobs.readers.geotiff import PixelValues
+from dask_jobs.readers.opera import INVALID, LAYERS
 from dask_jobs.readers.raster_headers import holds_data, read_header
-from dask_jobs.scenes import Pass, Raster, Scale, Scene
+from dask_jobs.scenes import Mask, Pass, Raster, Scale, Scene
 from infra.errors import InputError, LatticeError
 from infra.grid import Grid, Window
 from infra.storage import Location, S3Options
@@ -52,7 +53,12 @@ def scene_of(name: str, power: Path, mask: Path | None = None) -> Scene:
     raster, grid = opened(power)
     time = datetime(2021, 11, 19, tzinfo=UTC)
     return Scene(
-        id=name, release="", time=time, grid=grid, rasters={"VV": raster}, mask=opened(mask)[0] if mask else None
+        id=name,
+        release="",
+        time=time,
+        grid=grid,
+        rasters={"VV": raster},
+        mask=Mask(raster=opened(mask)[0], invalid=INVALID, layers=LAYERS) if mask else None,
     )
 
 

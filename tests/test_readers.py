@@ -239,7 +239,7 @@ def test_tags_of_the_product_are_used(tmp_path: Path) -> None:
         "right",
     )
     assert scene.mask is not None
-    assert scene.mask.url.endswith("_mask.tif")
+    assert scene.mask.raster.url.endswith("_mask.tif")
 
 
 def test_the_newest_release_wins_by_numbers(tmp_path: Path) -> None:

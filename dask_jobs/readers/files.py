@@ -100,7 +100,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 def with_fingerprints(scenes: Iterable[Scene], *, s3: S3Options, cache: Path | None) -> tuple[Scene, ...]:
     """Scenes with `size` (bytes of all files) and `fingerprint` filled.
 
-    The fingerprint is sha256 over (polarization or "mask", size, hash) of each file, sorted: path and time do not count.
+    The fingerprint is sha256 over (polarization, "mask" or "gain", size, hash) of each file, sorted: path and time do not count.
     """
     from infra.fingerprints import fingerprint_many
 
@@ -112,7 +112,9 @@ def with_fingerprints(scenes: Iterable[Scene], *, s3: S3Options, cache: Path | N
 
 def _roles(scene: Scene) -> dict[str, str]:
     roles = {polarization: raster.url for polarization, raster in scene.rasters.items()}
-    return roles | {"mask": scene.mask.url} if scene.mask else roles
+    if scene.mask:
+        roles["mask"] = scene.mask.raster.url
+    return roles | {"gain": scene.gain.url} if scene.gain else roles
 
 
 def _identified(scene: Scene, files: dict[str, tuple[int, str]]) -> Scene:

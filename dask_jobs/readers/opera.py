@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
 from dask_jobs.readers.raster_headers import RasterHeader, read_headers, same_grid
-from dask_jobs.scenes import Dropped, Found, Radiometry, Raster, Scene
+from dask_jobs.scenes import Dropped, Found, Mask, Radiometry, Raster, Scene
 from infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ NAME = re.compile(
 )
 STATIC = "OPERA_L2_RTC-S1-STATIC_"
 MASK = "mask"
+# values of the mask: 0 valid, 1 shadow, 2 layover, 3 both, 255 nothing measured
+LAYERS = {"shadow": (1, 3), "layover": (2, 3)}
+INVALID = (255,)
 FORM = "OPERA_L2_RTC-S1_T137-292320-IW1_20211119T015859Z_20250830T120333Z_S1A_30_v1.0_VV.tif"
 
 
@@ -183,13 +186,14 @@ def _scene(product: Product, wanted: Sequence[str], headers: Mapping[str, Raster
     used = {layer: headers[product.layers[layer].url] for layer in _used(product, wanted)}
     grid = same_grid(list(used.values()), what=f"the rasters of {product.scene}")
     rasters = {layer: Raster(url=h.url, nodata=h.nodata) for layer, h in used.items()}
+    mask = rasters.pop(MASK, None)
     tags = used[wanted[0]].tags
     return Scene(
         id=product.scene,
         release=product.release,
         time=product.sensing,
         grid=grid,
-        mask=rasters.pop(MASK, None),
+        mask=Mask(raster=mask, invalid=INVALID, layers=LAYERS) if mask else None,
         rasters=rasters,
         radiometry=Radiometry(quantity=_quantity(tags), speckle_filtered=False, water_masked=False),
         platform=product.platform,

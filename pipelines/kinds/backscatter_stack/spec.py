@@ -2,74 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from infra.grid import earth_crs
+from pipelines.kinds.backscatter_stack.sources import Polarization, Source
 from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, Strict, not_in_key, not_in_line
-
-Paths = Annotated[
-    str | list[str], "a folder, file or glob, or a list of these; a local path relative to the job file, or s3://"
-]
-GROUPS = ("date", "polarization", "platform", "orbit", "absolute_orbit", "scene")  # what a file's name may tell
-Polarization = Literal["VV", "VH", "HH", "HV"]
-PATHS = (
-    "where the files are: a folder, a file, a glob or a list of these; relative to the job file, or s3://bucket/prefix"
-)
-
-
-class OperaRtc(Strict):
-    """OPERA L2 RTC-S1 bursts as ASF delivers them."""
-
-    format: Literal["opera-rtc"]
-    path: Paths = not_in_key(description=PATHS)
-
-
-class GeoTiff(Strict):
-    """Any GeoTIFFs with one band of backscatter each, whose names tell date and polarization."""
-
-    format: Literal["geotiff"]
-    path: Paths = not_in_key(description=PATHS)
-    pattern: str = Field(
-        description="regular expression found in each file name; named groups: date, polarization "
-        "(and, where the names have them, platform, orbit, absolute_orbit, scene)"
-    )
-    date_format: str = Field("%Y%m%d", description="how the group `date` is written, as in strptime; UTC")
-    polarization: Polarization | None = Field(
-        None, description="polarization of all files, where their names do not tell it"
-    )
-    scale: Literal["power", "amplitude", "db"] = Field("power", description="what the pixel values are")
-    calibration_db: float = Field(0.0, description="added to reach calibrated power, dB; ALOS digital numbers: -83")
-    nodata: float | None = Field(None, description="value that means no data, where the files do not declare it")
-    radiometry: Literal["gamma0_terrain", "sigma0_ellipsoid", "sigma0_terrain", "beta0", "unknown"] = Field(
-        "unknown", description="what the backscatter is normalised by"
-    )
-
-    @field_validator("pattern")
-    @classmethod
-    def _pattern_has_a_date(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as error:
-            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
-        if "date" not in groups:
-            raise ValueError(rf"'{pattern}' has no group named date; write it as (?P<date>\d{{8}})")
-        unknown = sorted(set(groups) - set(GROUPS))
-        if unknown:
-            raise ValueError(f"no group may be named '{unknown[0]}'; groups are {', '.join(GROUPS)}")
-        return pattern
-
-    @model_validator(mode="after")
-    def _polarization_known(self) -> GeoTiff:
-        if "polarization" not in re.compile(self.pattern).groupindex and self.polarization is None:
-            raise ValueError(
-                "pattern: has no group named polarization and no `polarization` is given: give one of the two"
-            )
-        return self
-
-
-Source = Annotated[OperaRtc | GeoTiff, Field(discriminator="format")]
 
 
 class Mask(Strict):
@@ -78,6 +17,35 @@ class Mask(Strict):
     layover: bool = Field(default=False, description="hide pixels in radar layover")
     shadow: bool = Field(default=False, description="hide pixels in radar shadow")
     water: bool = Field(default=False, description="hide open water, where the product has such a layer")
+
+
+class TargetGrid(Strict):
+    """The lattice that scenes are resampled to, in power; each on its own where it lies on it already."""
+
+    like: str | None = not_in_key(
+        None,
+        description="id of a scene as `plan` lists it, or a raster file: its CRS, resolution and lattice are taken",
+    )
+    crs: str | None = Field(None, description='coordinate reference system, e.g. "EPSG:32611"')
+    resolution: float | None = Field(
+        None, gt=0, description="side of a pixel, CRS units; corners of pixels fall on its multiples"
+    )
+    resampling: Literal["average", "bilinear", "cubic", "nearest"] = Field(
+        "average", description="average: mean power of what a pixel covers; the others interpolate"
+    )
+
+    @field_validator("crs")
+    @classmethod
+    def _crs_on_earth(cls, crs: str | None) -> str | None:
+        return crs if crs is None else earth_crs(crs)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> TargetGrid:
+        given = {"like": self.like, "crs": self.crs, "resolution": self.resolution}
+        there = [name for name, value in given.items() if value is not None]
+        if there not in (["like"], ["crs", "resolution"]):
+            raise ValueError(f"give `like`, or `crs` and `resolution` together; here: {', '.join(there) or 'none'}")
+        return self
 
 
 class Export(Strict):
@@ -97,6 +65,9 @@ class BackscatterStack(Parameters):
         None, description="which to use, e.g. [VV, VH]; all that there are if left out"
     )
     mask: Mask = Field(Mask(), description="what the product's mask layer hides")
+    grid: TargetGrid | None = Field(
+        None, description="resample to this grid; left out: scenes must share one lattice, and no pixel is resampled"
+    )
     extent: Literal["union", "intersection", "area"] = Field(
         "union",
         description="pixels of the stack: all that any scene covers, only those that every scene covers, or the job's area",

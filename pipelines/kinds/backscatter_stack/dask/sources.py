@@ -1,0 +1,94 @@
+"""What the reader of each source format finds, for a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.storage import Location, S3Options
+from pipelines.kinds.backscatter_stack.sources import GeoTiff, OperaRtc
+from pipelines.kinds.binding import Request
+
+if TYPE_CHECKING:
+    from dask_jobs.scenes import Found
+    from pipelines.kinds.backscatter_stack.spec import BackscatterStack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What every reader is asked.
+
+    Attributes
+    ----------
+    paths : absolute paths, globs and s3:// URLs
+    polarizations : that every scene must have, None for those that there are
+    cache : file that remembers fingerprints of unchanged local files
+    """
+
+    paths: list[str]
+    polarizations: list[str] | None
+    s3: S3Options
+    cache: Path
+
+
+def source_s3(parameters: BackscatterStack, default: S3Options) -> S3Options:
+    """How the source's bucket is reached: as the settings say, or otherwise where the source says so."""
+    own = parameters.source.s3
+    if own is None:
+        return default
+    return S3Options(
+        endpoint=own.endpoint or default.endpoint,
+        region=own.region or default.region,
+        anonymous=own.anonymous,
+    )
+
+
+def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
+    """Scenes that the source's reader found within area and period, and what was left out."""
+    from dask_jobs.passes import drop_outside, filter_period
+
+    source = parameters.source
+    s3 = source_s3(parameters, request.output.s3)
+    given = [source.path] if isinstance(source.path, str) else list(source.path)
+    search = Search(
+        paths=[Location.parse(path, base=request.folder, s3=s3).url for path in given],
+        polarizations=parameters.polarizations,
+        s3=s3,
+        cache=Path(request.settings.state_dir) / "fingerprints.json",
+    )
+    found = READERS[type(source)](source, search)
+    if request.period is not None:
+        found = filter_period(found, start=request.period[0], end=request.period[1])
+    return drop_outside(found, request.region)
+
+
+def _opera(source: OperaRtc, search: Search) -> Found:
+    from dask_jobs.readers import opera
+
+    del source
+    return opera.find(search.paths, polarizations=search.polarizations, s3=search.s3, cache=search.cache)
+
+
+def _geotiffs(source: GeoTiff, search: Search) -> Found:
+    from dask_jobs.readers import geotiff
+    from dask_jobs.readers.file_names import FileNames
+    from dask_jobs.scenes import Radiometry, Scale
+
+    return geotiff.find(
+        search.paths,
+        names=FileNames(pattern=source.pattern, date_format=source.date_format),
+        values=geotiff.PixelValues(
+            scale=Scale(source.scale),
+            calibration_db=source.calibration_db,
+            nodata=source.nodata,
+            radiometry=Radiometry(quantity=source.radiometry),
+        ),
+        polarizations=[source.polarization] if source.polarization else search.polarizations,
+        s3=search.s3,
+        cache=search.cache,
+    )
+
+
+READERS: dict[type[Any], Callable[[Any, Search], Found]] = {OperaRtc: _opera, GeoTiff: _geotiffs}

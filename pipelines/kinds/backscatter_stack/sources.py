@@ -1,0 +1,126 @@
+"""Where scenes come from: the formats that `source` may name."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipelines.kinds.model import Strict, not_in_key
+
+Paths = Annotated[
+    str | list[str], "a folder, file or glob, or a list of these; a local path relative to the job file, or s3://"
+]
+GROUPS = ("date", "polarization", "platform", "orbit", "absolute_orbit", "scene")  # what a file's name may tell
+Polarization = Literal["VV", "VH", "HH", "HV"]
+ScaleName = Literal["power", "amplitude", "db"]
+RadiometryName = Literal["gamma0_terrain", "sigma0_ellipsoid", "sigma0_terrain", "beta0", "unknown"]
+PATHS = (
+    "where the files are: a folder, a file, a glob or a list of these; relative to the job file, or s3://bucket/prefix"
+)
+CALIBRATION = "added to reach calibrated power, dB; ALOS digital numbers: -83"
+
+
+class SourceS3(Strict):
+    """How the source's bucket is reached, where that is not how the output's is."""
+
+    anonymous: bool = Field(default=False, description="read a public bucket without keys")
+    endpoint: str | None = Field(None, description="URL of the S3 server; none: that of the settings")
+    region: str | None = Field(None, description="none: that of the settings")
+
+
+class _Source(Strict):
+    path: Paths = not_in_key(description=PATHS)
+    s3: SourceS3 | None = not_in_key(None, description="how the source's bucket is reached, if not as the output is")
+
+
+class OperaRtc(_Source):
+    """OPERA L2 RTC-S1 bursts as ASF delivers them."""
+
+    format: Literal["opera-rtc"]
+
+
+class Hyp3Rtc(_Source):
+    """HyP3 RTC products (GAMMA), as folders or as the zips that ASF delivers."""
+
+    format: Literal["hyp3-rtc"]
+
+
+class NisarGcov(_Source):
+    """NISAR L2 GCOV frames (HDF5), the newest release of each."""
+
+    format: Literal["nisar-gcov"]
+    frequency: Literal["A", "B"] = Field("A", description="band of the product: A (10 or 20 m) or B (80 m)")
+    maturity: Literal["highest", "beta", "provisional", "validated"] = Field(
+        "highest", description="releases used: the highest maturity that there is, or one by name; never mixed"
+    )
+    radiometry: Literal["gamma0_terrain", "sigma0_terrain"] = Field(
+        "gamma0_terrain", description="gamma nought as delivered, or sigma nought by the product's factor"
+    )
+
+
+class ZarrStore(_Source):
+    """A Zarr store of scenes: a group for each, or one array over time."""
+
+    format: Literal["zarr"]
+    layout: Literal["groups", "array"] = Field(
+        description="`groups`: a group per scene; `array`: variables with dims (time, y, x)"
+    )
+    pattern: str | None = Field(
+        None,
+        description="regular expression found in each group's name; named groups: date (and platform, orbit, "
+        "absolute_orbit, scene); left out: HyP3 and OPERA names are known",
+    )
+    date_format: str = Field("%Y%m%dT%H%M%S", description="how the group `date` is written, as in strptime; UTC")
+    variables: dict[Polarization, str] | None = Field(
+        None, description="variable of each polarization, e.g. {VV: gamma_vv}; left out: those named like one"
+    )
+    crs: str | None = Field(None, description='where the store names none, e.g. "EPSG:32645"')
+    scale: ScaleName = Field("power", description="what the pixel values are")
+    calibration_db: float = Field(0.0, description=CALIBRATION)
+    nodata: float | None = Field(None, description="value that means no data, where the store does not declare it")
+    radiometry: RadiometryName = Field("unknown", description="what the backscatter is normalised by")
+
+
+class GeoTiff(_Source):
+    """Any GeoTIFFs with one band of backscatter each, whose names tell date and polarization."""
+
+    format: Literal["geotiff"]
+    pattern: str = Field(
+        description="regular expression found in each file name; named groups: date, polarization "
+        "(and, where the names have them, platform, orbit, absolute_orbit, scene)"
+    )
+    date_format: str = Field("%Y%m%d", description="how the group `date` is written, as in strptime; UTC")
+    polarization: Polarization | None = Field(
+        None, description="polarization of all files, where their names do not tell it"
+    )
+    scale: ScaleName = Field("power", description="what the pixel values are")
+    calibration_db: float = Field(0.0, description=CALIBRATION)
+    nodata: float | None = Field(None, description="value that means no data, where the files do not declare it")
+    radiometry: RadiometryName = Field("unknown", description="what the backscatter is normalised by")
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_has_a_date(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+        if "date" not in groups:
+            raise ValueError(rf"'{pattern}' has no group named date; write it as (?P<date>\d{{8}})")
+        unknown = sorted(set(groups) - set(GROUPS))
+        if unknown:
+            raise ValueError(f"no group may be named '{unknown[0]}'; groups are {', '.join(GROUPS)}")
+        return pattern
+
+    @model_validator(mode="after")
+    def _polarization_known(self) -> GeoTiff:
+        if "polarization" not in re.compile(self.pattern).groupindex and self.polarization is None:
+            raise ValueError(
+                "pattern: has no group named polarization and no `polarization` is given: give one of the two"
+            )
+        return self
+
+
+Source = Annotated[OperaRtc | Hyp3Rtc | NisarGcov | ZarrStore | GeoTiff, Field(discriminator="format")]
