@@ -1,14 +1,17 @@
-"""Parts that several tests stand on: a real S3 server, and a place to write on each kind of storage."""
+"""Parts that several tests stand on: real S3 and PostgreSQL servers, and a place to write on each kind of storage."""
 
 from __future__ import annotations
 
 import logging
 import secrets
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import postgresql_server
 import pytest
 
 from infra.storage import Location, S3Options
@@ -38,6 +41,29 @@ def s3_server() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgresql_server.Server]:
+    """PostgreSQL server of this test process; its folder is none of pytest's, which lets no other user in."""
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postgresql-")))
+            server = stack.enter_context(postgresql_server.running(folder))
+        except Exception as error:  # noqa: BLE001 -- whatever keeps it from starting here, the other tests can run
+            pytest.skip(f"PostgreSQL cannot be started here: {error!r}")
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a registry that is not there yet, in each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'state' / 'registry.sqlite'}"
+        return
+    server: postgresql_server.Server = request.getfixturevalue("postgresql")
+    with server.database() as name:
+        yield server.url(name)
 
 
 @pytest.fixture

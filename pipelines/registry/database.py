@@ -1,20 +1,23 @@
 """The registry's database: engine, transactions, schema, and what is said when it cannot be used.
 
 One writer at a time on both dialects (`BEGIN IMMEDIATE`; an advisory lock on PostgreSQL): the registry is written a
-few times per second at most, and so the order of event ids is the order of commits, which a follower relies on.
+few times per second at most, and so the order of event ids is the order of commits, which a follower relies on. Neither
+deadlocks nor failures to serialize can come about between writers, hence nothing is retried: on PostgreSQL a writer takes
+the lock before it looks, and READ COMMITTED lets it see all that was committed before it had the lock; readers are
+REPEATABLE READ and READ ONLY, which never fail. Both are said in each transaction, whatever the server's defaults are.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import CredentialsError, SarbatchError, StateError, TransientError
+from infra.errors import SarbatchError, StateError, TransientError
+from pipelines.registry import postgresql
 from pipelines.registry.drives import network_drive
 
 if TYPE_CHECKING:
@@ -24,13 +27,13 @@ REVISIONS = ("0001",)  # every revision in migrations/versions, oldest first
 VERSION_TABLE = "sarbatch_schema"  # not Alembic's default name: another application may share a PostgreSQL database
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
+SILENT_SECONDS = 30.0  # beyond it
 WRITER_LOCK = 0x7361726261746368  # "sarbatch": key of the advisory lock
 
 _ADOPT = "Move the file away and run `sarbatch adopt`, which rebuilds a registry from the engines and the outputs."
 _AGAIN = "Another sarbatch process is writing to it, or the machine is overloaded: try again."
 _ACCESS = "Make the folder and the file readable and writable, or set SARBATCH_REGISTRY to another place."
 _SPACE = "Free some space, or set SARBATCH_REGISTRY to another place."
-_SERVER = "Check that the server runs and that SARBATCH_REGISTRY names it."
 # pattern in the driver's message (lower case): error, what is said, remedy; the first that matches counts
 _SQLITE: tuple[tuple[str, type[SarbatchError], str, str], ...] = (
     ("locked", TransientError, "is locked", _AGAIN),
@@ -40,17 +43,6 @@ _SQLITE: tuple[tuple[str, type[SarbatchError], str, str], ...] = (
     ("readonly", StateError, "is read-only", _ACCESS),
     ("disk is full", StateError, "is on a full disk", _SPACE),
     ("disk i/o error", StateError, "is on a disk that fails", _SPACE),
-)
-_POSTGRESQL: tuple[tuple[str, type[SarbatchError], str, str], ...] = (
-    (
-        "authentication failed",
-        CredentialsError,
-        "refuses the password",
-        "Check user and password in SARBATCH_REGISTRY.",
-    ),
-    ("permission denied", StateError, "gives this user no right to its tables", "Grant them, or use another user."),
-    (r"fatal:.*does not exist", StateError, "is not there", "Create the database; sarbatch makes the tables itself."),
-    ("lock timeout", TransientError, "is locked", _AGAIN),
 )
 
 
@@ -80,7 +72,7 @@ class Database:
     @property
     def name(self) -> str:
         """The URL without its password."""
-        return self._url.render_as_string(hide_password=True)
+        return postgresql.shown(self._url)
 
     @property
     def path(self) -> Path | None:
@@ -111,18 +103,29 @@ class Database:
             connection.execution_options(sarbatch_write=True)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
-                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._busy_seconds * 1000)}")
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+                    self._take_turn(connection)
                 yield connection
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Be the only writer of a PostgreSQL database until the transaction ends.
+
+        A machine that goes to sleep within a transaction would keep all others out: the server ends what stands still.
+        """
+        patience = int(self._busy_seconds * 1000)
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+        connection.exec_driver_sql(
+            f"SELECT set_config('lock_timeout', '{patience}', true),"
+            f" set_config('idle_in_transaction_session_timeout', '{patience // 2}', true)"
+        )
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Snapshot: several queries see the same moment."""
-        with self._explained(), self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection, connection.begin():
             if connection.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
-                yield connection
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
 
     def prepare(self) -> None:
         """Make or upgrade the schema.
@@ -208,7 +211,7 @@ class Database:
             if known is None:
                 raise
             raise known from error
-        except StatementError as error:  # a value that no column takes: psycopg's dialect does not wrap it
+        except StatementError as error:  # a value that no column takes: not every dialect lets it through
             if isinstance(error.orig, ValueError | TypeError):
                 raise error.orig from error
             raise
@@ -225,15 +228,15 @@ def checked_url(url: str) -> URL:
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    example = "Give for example sqlite:////home/me/registry.db or postgresql://user@host/sarbatch."
+    example = "Give for example sqlite:////home/me/registry.db or postgresql://user:password@host/sarbatch."
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StateError("SARBATCH_REGISTRY is not a database URL", example) from error
-    if parsed.drivername in {"postgresql", "postgres"}:
-        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in {"postgresql", "postgres", postgresql.DRIVER}:
+        return postgresql.completed(parsed)
     if not is_sqlite(parsed):
-        if parsed.get_backend_name() == "postgresql":
+        if parsed.drivername.startswith("postgresql+"):  # a driver of the user's choice, whose URL is its own affair
             return parsed
         raise StateError(f"a registry cannot be kept in {parsed.drivername!r}", example)
     if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
@@ -258,14 +261,9 @@ def make_engine(url: URL, *, busy_seconds: float) -> Engine:
     from sqlalchemy import create_engine, event
 
     arguments: dict[str, Any] = {"json_serializer": strict_json}
-    try:
-        if not is_sqlite(url):
-            return create_engine(url, pool_pre_ping=True, **arguments)
-        engine = create_engine(url, connect_args={"timeout": busy_seconds}, **arguments)
-    except ImportError as error:
-        raise StateError(
-            f"the driver of {url.drivername} is not installed ({error.name})", "Run `pip install 'psycopg[binary]'`."
-        ) from error
+    if not is_sqlite(url):
+        return _server_engine(url, busy_seconds=busy_seconds, arguments=arguments)
+    engine = create_engine(url, connect_args={"timeout": busy_seconds}, **arguments)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: object) -> None:  # noqa: ARG001 -- SQLAlchemy's signature
@@ -280,6 +278,24 @@ def make_engine(url: URL, *, busy_seconds: float) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _server_engine(url: URL, *, busy_seconds: float, arguments: dict[str, Any]) -> Engine:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import NoSuchModuleError
+
+    if url.drivername == postgresql.DRIVER:
+        # the server itself says when a writer has waited too long; only who says nothing for longer is gone
+        answer_seconds = busy_seconds + SILENT_SECONDS
+        arguments["creator"] = lambda: postgresql.connect(url, answer_seconds=answer_seconds)
+    try:
+        return create_engine(url, pool_pre_ping=True, **arguments)
+    except (ImportError, NoSuchModuleError) as error:
+        if url.drivername == postgresql.DRIVER:
+            remedy = "Run `pip install 'sarbatch[postgresql]'`."
+        else:
+            remedy = "Install it, or write postgresql:// alone for the one that comes with sarbatch[postgresql]."
+        raise StateError(f"the driver of {url.drivername} is not installed", remedy) from error
 
 
 def strict_json(value: object) -> str:
@@ -313,13 +329,10 @@ def explain(error: BaseException | None, database: Database) -> SarbatchError | 
     """What to say of a driver's error, None where it is not about the database as a whole."""
     import sqlite3
 
+    if error is not None and not isinstance(error, sqlite3.Error):
+        return postgresql.explain(error, database.name)
     text = str(error).lower()
-    sqlite = isinstance(error, sqlite3.Error)
-    for pattern, kind, what, remedy in _SQLITE if sqlite else _POSTGRESQL:
-        if re.search(pattern, text):
+    for pattern, kind, what, remedy in _SQLITE:
+        if pattern in text:
             return kind(f"registry {database.name} {what}", remedy)
-    # every driver has this class (PEP 249), for what is no mistake of the program
-    if not sqlite and "OperationalError" in {kind.__name__ for kind in type(error).__mro__}:
-        first = str(error).strip().splitlines() or ["no reason given"]
-        return TransientError(f"registry {database.name} does not answer: {first[0]}", _SERVER)
     return None
