@@ -140,7 +140,8 @@ def medians(found: Middles, *, blocks: Blocks) -> np.ndarray:
     blocks : `lower_counts` of each block
     """
     values = found_values(found, blocks=blocks)
-    return (values[0] + values[1]) / 2
+    middle: np.ndarray = (values[0] + values[1]) / 2
+    return middle
 
 
 def found_values(found: Middles, *, blocks: Blocks) -> np.ndarray:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dask_jobs.cov_look import count_cov
 from dask_jobs.exact_median import Blocks, Counts, Middles, medians, middles
 from dask_jobs.reduction import Block, Work
+from dask_jobs.threshold import Bounds, mask, thresholded
 from dask_jobs.time_series import Partial, first_look, merge, second_look, to_db
 from dask_jobs.write import Layer, write_cog
 from infra.grid import Window
@@ -34,6 +36,7 @@ def reduce_block(block: Block, *, work: Work) -> None:
         made = temporal_statistics(power, days=work.days, percentiles=work.percentiles, min_count=work.min_count)
         for name, values in made.items():
             work.array(block.polarization, name)[block.window.slices] = values
+        count_cov(block, made, work=work)
     partial, upper = first_look(power, inside=work.members(block))
     work.place.write(block.first_look, partial.to_bytes(upper=upper))
 
@@ -71,12 +74,16 @@ def find_medians(looked: Looked, *, work: Work) -> np.ndarray:
 
 
 class RasterTask(NamedTuple):
-    """One raster to be written: statistic `array`, in dB if its layer's units say so, to object `path`."""
+    """One raster to be written: statistic `array`, in dB if its layer's units say so, to object `path`.
+
+    With `bounds` it is what they keep: the values, or 1 and 0 where the layer takes whole numbers.
+    """
 
     polarization: str
     array: str
     layer: Layer
     path: str
+    bounds: Bounds | None = None
 
     @property
     def marker(self) -> str:
@@ -89,11 +96,9 @@ def write_raster(task: RasterTask, *, work: Work, parts: Location) -> int:
     from distributed import get_worker
 
     source = work.array(task.polarization, task.array)
-    in_db = task.layer.units == "dB"
 
     def read(window: Window) -> np.ndarray:
-        values = np.asarray(source[window.slices])
-        return to_db(values) if in_db else values
+        return _shown(np.asarray(source[window.slices]), task=task)
 
     with TemporaryDirectory(dir=get_worker().local_directory, prefix="raster-") as folder:
         file = Path(folder) / "raster.tif"
@@ -101,6 +106,13 @@ def write_raster(task: RasterTask, *, work: Work, parts: Location) -> int:
         parts.upload(file, task.path)
         work.place.write(task.marker, b"")
         return file.stat().st_size
+
+
+def _shown(values: np.ndarray, *, task: RasterTask) -> np.ndarray:
+    """A statistic as its raster shows it."""
+    if task.bounds is not None:
+        return (mask if task.layer.dtype == "uint8" else thresholded)(values, bounds=task.bounds)
+    return to_db(values) if task.layer.units == "dB" else values
 
 
 class _Kept:

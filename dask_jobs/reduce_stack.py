@@ -7,13 +7,15 @@ results are the same: blocks are merged in their order, whoever made them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dask_jobs.block_layout import BLOCK_BYTES, lay_out
+from dask_jobs.cov_look import CovSummary, summarise_cov
 from dask_jobs.ledger import Ledger, utc
 from dask_jobs.reduce_block import (
     Looked,
@@ -24,8 +26,8 @@ from dask_jobs.reduce_block import (
     reduce_block,
     write_raster,
 )
-from dask_jobs.reduction import Block, Reduction, Work, open_work, prepare
-from dask_jobs.statistic_layers import statistic_layers
+from dask_jobs.reduction import Block, Reduction, open_work, prepare
+from dask_jobs.task_runner import Checkpoint, TaskRunner
 from dask_jobs.time_series import AREA, COLUMNS, series_table
 from dask_jobs.write import COG_TYPE, CSV_TYPE, PARQUET_TYPE, write_table
 from dask_jobs.written import Written
@@ -37,10 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
-PHASES = {"block": (0.0, 0.6), "median": (0.6, 0.75), "write": (0.75, 1.0)}  # fractions done: from, to
-
-Checkpoint = Callable[[str, float], None]
-"""Called with ("block" | "median" | "write", fraction of everything done); raises where the driver may not go on."""
+JSON_TYPE = "application/json"
 
 
 def reduce_stack(
@@ -62,7 +61,7 @@ def reduce_stack(
 
     Returns
     -------
-    Rasters of each polarization, then the tables; paths are relative to `parts`.
+    Rasters of each polarization, then the tables and the summary; paths are relative to `parts`.
 
     Raises
     ------
@@ -72,56 +71,34 @@ def reduce_stack(
     work, ledger = open_work(reduction, place=parts / "work")
     names = _polarizations(reduction, ledger)
     shape = (len(ledger.steps), *ledger.grid.shape)
-    results = len(statistic_layers(reduction.percentiles))
+    results = len(reduction.layers)
     layout = lay_out(shape, chunk=ledger.chunk, results=results, block_bytes=block_bytes)
     work = prepare(work, layout=layout, polarizations=names)
-    run = _Runner(client=client, work=work, checkpoint=checkpoint)
+    run = TaskRunner(client=client, work=work, checkpoint=checkpoint)
 
     blocks = [[Block(name, *pair) for pair in enumerate(layout.windows)] for name in names]
-    done = {f"first-look/{entry.name}" for entry in (work.place / "first-look").list()}
+    done = run.done("first-look")
     todo = [block for row in blocks for block in row if block.first_look not in done]
     run.each("block", reduce_block, todo, of=sum(map(len, blocks)))
     looked: list[Looked] = run.gather(merge_first_looks, blocks)
 
-    done = {f"second-look/{entry.name}" for entry in (work.place / "second-look").list()}
+    done = run.done("second-look")
     again = [(block, one.found) for one in looked for block in one.filled if block.second_look not in done]
     run.each("median", look_again, *zip(*again, strict=True), of=sum(len(one.filled) for one in looked))
     medians: list[np.ndarray] = run.gather(find_medians, looked)
     frame = _series(reduction, ledger, polarizations=names, looked=looked, medians=medians)
 
-    rasters = _rasters(reduction, ledger, polarizations=names)
-    done = {f"written/{entry.name}" for entry in (work.place / "written").list()}
+    covs = dict(zip(names, summarise_cov(run, blocks), strict=True))
+
+    rasters = _rasters(reduction, ledger, covs=covs)
+    done = run.done("written")
     missing = [task for _, task in rasters if task.marker not in done or parts.stat(task.path) is None]
     run.each("write", write_raster, missing, of=len(rasters), parts=parts)
     tables = {kind: f"{_prefix(reduction)}time_series.{kind}" for kind in ("csv", "parquet")}
     _upload_tables(frame, tables, parts=parts)
-    return _written(reduction, rasters, tables, parts=parts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Runner:
-    """Sends tasks to the cluster and says how far everything is."""
-
-    client: Client
-    work: Work
-    checkpoint: Checkpoint
-
-    def each(self, phase: str, function: Callable[..., Any], *items: Sequence[Any], of: int, **more: Any) -> None:
-        """Run one task per item, the last of `of`; what is queued is cancelled where the checkpoint or a task raises."""
-        from distributed import as_completed
-
-        start, end = PHASES[phase]
-        futures = self.client.map(function, *items, work=self.work, pure=False, **more) if items and items[0] else []
-        try:
-            for done, _ in enumerate(as_completed(futures, with_results=True), start=of - len(futures) + 1):
-                self.checkpoint(phase, start + (end - start) * done / of)
-        finally:
-            self.client.cancel(futures)
-
-    def gather(self, function: Callable[..., Any], items: Sequence[Any]) -> list[Any]:
-        """Results of one task per item, in order: a few numbers each."""
-        results: list[Any] = self.client.gather(self.client.map(function, items, work=self.work, pure=False))
-        return results
+    summary = f"{_prefix(reduction)}cov_summary.json"
+    parts.write(summary, json.dumps(_summary(covs), indent=2).encode())
+    return _written(reduction, rasters, {**tables, "json": summary}, parts=parts)
 
 
 def _polarizations(reduction: Reduction, ledger: Ledger) -> tuple[str, ...]:
@@ -145,16 +122,23 @@ def _prefix(reduction: Reduction) -> str:
     return f"{reduction.group}_" if reduction.group else ""
 
 
-def _rasters(reduction: Reduction, ledger: Ledger, *, polarizations: Sequence[str]) -> list[tuple[str, RasterTask]]:
-    """Product name and task of every raster."""
+def _rasters(reduction: Reduction, ledger: Ledger, *, covs: Mapping[str, CovSummary]) -> list[tuple[str, RasterTask]]:
+    """Product name and task of every raster; `covs` by polarization."""
     dates = [f"{utc(step.time):%Y-%m-%d}" for step in ledger.steps]
     found = []
-    for polarization in polarizations:
+    for polarization, cov in covs.items():
         tags = {"POLARIZATION": polarization, "DATES": str(len(dates)), "FIRST_DATE": dates[0], "LAST_DATE": dates[-1]}
-        for raster in statistic_layers(reduction.percentiles):
-            layer = replace(raster.layer, description=f"{polarization} {raster.layer.description}", tags=tags)
+        for raster in reduction.layers:
+            more = {
+                **(cov.floor_tags() if raster.array == "cov" else {}),
+                **(cov.threshold_tags() if raster.kept else {}),
+            }
+            named = f"{polarization} {raster.layer.description}"
+            layer = replace(raster.layer, description=named, tags={**tags, **more})
             path = f"{_prefix(reduction)}{polarization}_{raster.name}.tif"
-            found.append((raster.name, RasterTask(polarization, raster.array, layer, path)))
+            found.append(
+                (raster.name, RasterTask(polarization, raster.array, layer, path, cov.bounds if raster.kept else None))
+            )
     return found
 
 
@@ -187,8 +171,12 @@ def _upload_tables(frame: pd.DataFrame, tables: dict[str, str], *, parts: Locati
         parts.upload(parquet, tables["parquet"])
 
 
+def _summary(covs: Mapping[str, CovSummary]) -> dict[str, object]:
+    return {"schema": 1, "polarizations": {name: cov.to_json() for name, cov in covs.items()}}
+
+
 def _written(
-    reduction: Reduction, rasters: Sequence[tuple[str, RasterTask]], tables: dict[str, str], *, parts: Location
+    reduction: Reduction, rasters: Sequence[tuple[str, RasterTask]], files: dict[str, str], *, parts: Location
 ) -> list[Written]:
     orbit = reduction.group or None
     products = [
@@ -203,17 +191,17 @@ def _written(
         )
         for name, task in rasters
     ]
-    types = {"csv": CSV_TYPE, "parquet": PARQUET_TYPE}
+    types = {"csv": CSV_TYPE, "parquet": PARQUET_TYPE, "json": JSON_TYPE}
     products += [
         Written(
-            name="time_series",
+            name="cov_summary" if kind == "json" else "time_series",
             path=path,
             media_type=types[kind],
-            role="table",
+            role="file" if kind == "json" else "table",
             size=_size(path, parts=parts),
             orbit=orbit,
         )
-        for kind, path in tables.items()
+        for kind, path in files.items()
     ]
     return products
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
 from dask_jobs.stack_store import icechunk_errors, readonly_session
-from dask_jobs.statistic_layers import statistic_layers
+from dask_jobs.statistic_layers import StatisticLayer, statistic_layers
+from dask_jobs.threshold import Threshold
 from dask_jobs.time_series import Zone, members
 from infra.errors import InputError
 from infra.grid import Grid, Window
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
 PLAN = "plan.json"
-VERSION = 1  # of what lies in the work in progress
+READERS = 8  # small objects fetched at once: on S3 each takes 20 ms or more
+VERSION = 2  # of what lies in the work in progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class Reduction:
     polarizations : None for all that the stack has
     percentiles : 0 to 100
     min_count : dates that a pixel needs for its coefficient of variation
+    looks : equivalent number of looks of one scene; None to estimate it from the stack
+    threshold : on the coefficient of variation; None for none
     region : the area that the stack was cut to, None for none: its time series counts the pixels inside
     zones : parts of the area with time series of their own
     """
@@ -51,8 +56,15 @@ class Reduction:
     polarizations: tuple[str, ...] | None = None
     percentiles: tuple[float, ...] = (5.0, 50.0, 95.0)
     min_count: int = 2
+    looks: float | None = None
+    threshold: Threshold | None = None
     region: Region | None = None
     zones: tuple[Zone, ...] = ()
+
+    @property
+    def layers(self) -> tuple[StatisticLayer, ...]:
+        """Rasters of every polarization."""
+        return statistic_layers(self.percentiles, threshold=self.threshold is not None)
 
 
 class Block(NamedTuple):
@@ -71,6 +83,21 @@ class Block(NamedTuple):
     def second_look(self) -> str:
         """Marker: holds the histograms of the middle buckets."""
         return f"second-look/{self.polarization}/{self.number:06d}.npz"
+
+    @property
+    def cov_look(self) -> str:
+        """Histogram of the coefficients of variation; there before the marker `first_look` if there are any."""
+        return f"cov-look/{self.polarization}/{self.number:06d}.npz"
+
+    @property
+    def cov_second_look(self) -> str:
+        """Marker: holds the histograms of the buckets in which the quantile lies."""
+        return f"cov-second-look/{self.polarization}/{self.number:06d}.npz"
+
+    @property
+    def cov_tally(self) -> str:
+        """Marker: holds what the threshold keeps."""
+        return f"cov-tally/{self.polarization}/{self.number:06d}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +121,9 @@ class Work:
     zones: tuple[Zone, ...]
     percentiles: tuple[float, ...]
     min_count: int
+    looks: float | None
+    threshold: Threshold | None
+    layers: tuple[StatisticLayer, ...]
     place: Location
 
     def pixels(self, block: Block) -> np.ndarray:
@@ -115,6 +145,12 @@ class Work:
         import zarr
 
         return zarr.open_array((self.place / ARRAYS).zarr_store(), path=f"{polarization}/{name}", mode="r+")
+
+    def fetch(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Contents of objects of the work in progress, in order, a few at a time."""
+        with ThreadPoolExecutor(READERS) as pool:
+            for start in range(0, len(names), READERS):
+                yield from pool.map(self.place.read, names[start : start + READERS])
 
 
 def open_work(reduction: Reduction, *, place: Location) -> tuple[Work, Ledger]:
@@ -147,6 +183,9 @@ def open_work(reduction: Reduction, *, place: Location) -> tuple[Work, Ledger]:
         zones=reduction.zones,
         percentiles=reduction.percentiles,
         min_count=reduction.min_count,
+        looks=reduction.looks,
+        threshold=reduction.threshold,
+        layers=reduction.layers,
         place=place,
     )
     return work, ledger
@@ -168,7 +207,7 @@ def prepare(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) ->
     root = zarr.open_group((work.place / ARRAYS).zarr_store(), mode="w")
     for polarization in polarizations:
         group = root.create_group(polarization)
-        for raster in statistic_layers(work.percentiles):
+        for raster in work.layers:
             if raster.array == raster.name:
                 group.create_array(
                     raster.name,
@@ -193,6 +232,8 @@ def _plan(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) -> d
         "polarizations": list(polarizations),
         "percentiles": list(work.percentiles),
         "min_count": work.min_count,
+        "looks": work.looks,
+        "threshold": asdict(work.threshold) if work.threshold else None,
         "region": work.region.wkt if work.region and work.region.masks else None,
         "zones": [[zone.name, zone.region.wkt] for zone in work.zones],
         "windows": [list(window) for window in layout.windows],

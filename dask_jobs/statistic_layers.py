@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import nan
 
 from dask_jobs.percentile_name import percentile_name
+from dask_jobs.threshold import NOT_KNOWN
 from dask_jobs.write import Layer, Overview
 
 
@@ -18,15 +19,23 @@ class StatisticLayer:
     ----------
     name : of the product
     array : the statistic that it shows (`dask_jobs.statistics`); in dB where the units say so
+    kept : of that statistic, what a threshold keeps
     """
 
     name: str
     array: str
     layer: Layer
+    kept: bool = False
 
 
-def statistic_layers(percentiles: Iterable[float]) -> tuple[StatisticLayer, ...]:
-    """Rasters of every polarization, in the order in which people read them."""
+def statistic_layers(percentiles: Iterable[float], *, threshold: bool = False) -> tuple[StatisticLayer, ...]:
+    """Rasters of every polarization, in the order in which people read them.
+
+    Parameters
+    ----------
+    percentiles : 0 to 100
+    threshold : whether the coefficient of variation has one
+    """
     return (
         _power("mean", "temporal mean of backscatter"),
         _raster("mean_db", "temporal mean of backscatter in decibel", units="dB", overview="db", array="mean"),
@@ -43,6 +52,29 @@ def statistic_layers(percentiles: Iterable[float]) -> tuple[StatisticLayer, ...]
             layer=Layer(dtype="int32", description="dates with data", units="1", overview="nearest"),
         ),
         *(_power(percentile_name(p), f"temporal percentile {p:g} of backscatter") for p in percentiles),
+        *(_thresholded() if threshold else ()),
+    )
+
+
+def _thresholded() -> tuple[StatisticLayer, ...]:
+    mask = Layer(
+        dtype="uint8",
+        description="1 where the coefficient of variation reaches the threshold",
+        units="1",
+        overview="nearest",
+        nodata=NOT_KNOWN,
+        colors={0: (200, 200, 200, 255), 1: (200, 30, 30, 255), NOT_KNOWN: (0, 0, 0, 0)},
+    )
+    values = Layer(
+        dtype="float32",
+        description="temporal coefficient of variation where it reaches the threshold",
+        units="1",
+        overview="power",
+        nodata=nan,
+    )
+    return (
+        StatisticLayer(name="cov_mask", array="cov", layer=mask, kept=True),
+        StatisticLayer(name="cov_thresholded", array="cov", layer=values, kept=True),
     )
 
 

@@ -33,15 +33,17 @@ class Layer:
     ----------
     overview : how coarser levels are made from 2 x 2 pixels: "power" averages those with data, "db" averages their
         power, "nearest" takes the first
+    colors : red, green, blue, opacity (0 to 255) of values, for a raster of uint8
     tags : more metadata of the file
     """
 
-    dtype: Literal["float32", "int32"]
+    dtype: Literal["float32", "int32", "uint8"]
     description: str
     units: str
     overview: Overview
     nodata: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    colors: Mapping[int, tuple[int, int, int, int]] | None = None
 
 
 def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], np.ndarray]) -> None:
@@ -165,6 +167,8 @@ def _level(path: Path, *, grid: Grid, layer: Layer) -> DatasetWriter:
 
 def _fill(file: DatasetWriter, *, grid: Grid, layer: Layer, read: Callable[[Window], np.ndarray]) -> None:
     moments = _Moments()
+    if layer.colors is not None:
+        file.write_colormap(1, dict(layer.colors))  # a file takes it only before its first pixel
     for window in _windows(grid.shape):
         values = np.ascontiguousarray(read(window), dtype=layer.dtype)
         ok = _is_data(values, layer=layer)

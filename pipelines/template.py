@@ -76,8 +76,11 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
             lines += _model(model, indent + "  ", commented=index > 0)
         return lines
     if models:
-        inner = ", ".join(f"{key}: {shown(sub.default)}" for key, sub in models[0].model_fields.items())
-        for key, sub in models[0].model_fields.items():
+        keys = models[0].model_fields
+        given = {key: sub.examples[0] for key, sub in keys.items() if sub.examples}  # where no default can be shown
+        values = given if field.default is None and given else {key: sub.default for key, sub in keys.items()}
+        inner = ", ".join(f"{key}: {shown(value)}" for key, value in values.items())
+        for key, sub in keys.items():
             lines += _comment(f"{key}: {_described(sub)}", indent)
         return [*lines, f"{indent}# {name}: {{{inner}}}"]
     if field.is_required():

@@ -61,6 +61,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
     from dask_jobs.block_layout import BLOCK_BYTES
     from dask_jobs.reduce_stack import reduce_stack
     from dask_jobs.reduction import Reduction
+    from dask_jobs.threshold import Threshold
     from dask_jobs.time_series import Zone
 
     parameters = StackStatistics.model_validate(order.parameters)
@@ -81,6 +82,8 @@ def make(order: Order, driver: Driver) -> list[Product]:
             polarizations=tuple(order.document["polarizations"]),
             percentiles=tuple(parameters.percentiles),
             min_count=parameters.min_count,
+            looks=parameters.looks,
+            threshold=Threshold(**parameters.threshold.model_dump()) if parameters.threshold else None,
             region=order.region,
             zones=tuple(zones),
         )
@@ -97,7 +100,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
 
 def _checkpoint(driver: Driver, index: int, total: int) -> Callable[[str, float], None]:
     """Progress over all groups; a block of the reduction is kept as soon as it is there."""
-    names = {"block": "committed", "median": "committed"}
+    names = dict.fromkeys(("block", "median", "quantile", "threshold"), "committed")
     return lambda point, fraction: driver.checkpoint(names.get(point, point), (index + fraction) / total)
 
 
@@ -113,10 +116,10 @@ def _read_zones(parameters: StackStatistics, request: Request) -> list[dict[str,
 def _work(stack: Mapping[str, Any], parameters: StackStatistics) -> Work:
     pixels = written = 0
     bands = len(stack["polarizations"])
-    rasters = 9 + len(parameters.percentiles)
+    pixel_bytes = 4 * (9 + len(parameters.percentiles)) + (5 if parameters.threshold else 0)  # a mask has one byte
     for group in stack["groups"].values():
         pixels += sum(group["covered"]) * bands
-        written += max(group["covered"]) * rasters * bands * 4
+        written += max(group["covered"]) * pixel_bytes * bands
     return Work(
         pixels=pixels,
         bytes_read=4 * pixels,

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, TaskReference, not_in_key
+from pipelines.kinds.stack_statistics.parts import Threshold
 
 
 class StackStatistics(Parameters):
@@ -20,6 +21,15 @@ class StackStatistics(Parameters):
     )
     min_count: int = Field(
         2, ge=1, description="dates that a pixel needs for a coefficient of variation; fewer give no-data"
+    )
+    looks: float | None = Field(
+        None,
+        gt=0,
+        description="equivalent number of looks of one scene, for the speckle floor 1 / sqrt(looks); "
+        "estimated from the stack where it is left out",
+    )
+    threshold: Threshold | None = Field(
+        None, description="threshold on the coefficient of variation, for cov_mask and cov_thresholded"
     )
     zones: str | None = not_in_key(
         None, description="polygons for rows of their own in the time series: a .geojson, .shp or .gpkg file"
@@ -81,6 +91,21 @@ KIND = KindSpec(
             overview="nearest",
         ),
         _power("p*", "temporal percentile of backscatter"),
+        ProductSpec(
+            name="cov_mask",
+            role="raster",
+            long_name="1 where the coefficient of variation reaches the threshold, 0 where not (with `threshold`)",
+            units="1",
+            dtype="uint8",
+            nodata=255,
+            overview="nearest",
+        ),
+        _power("cov_thresholded", "coefficient of variation where it reaches the threshold (with `threshold`)"),
+        ProductSpec(
+            name="cov_summary",
+            role="file",
+            long_name="speckle floor, looks and threshold of the coefficient of variation, per polarization (JSON)",
+        ),
         ProductSpec(name="time_series", role="table", long_name="backscatter of the area and its zones, per date"),
     ),
     backends={"dask": "pipelines.kinds.stack_statistics.dask"},

@@ -1,0 +1,53 @@
+"""Tasks sent to the cluster, and how far everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from dask_jobs.reduction import Work
+
+PHASES = {  # fractions done: from, to
+    "block": (0.0, 0.6),
+    "median": (0.6, 0.75),
+    "quantile": (0.75, 0.77),
+    "threshold": (0.77, 0.79),
+    "write": (0.79, 1.0),
+}
+
+Checkpoint = Callable[[str, float], None]
+"""Called with (a phase, fraction of everything done); raises where the driver may not go on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRunner:
+    """Sends tasks to the cluster and says how far everything is."""
+
+    client: Client
+    work: Work
+    checkpoint: Checkpoint
+
+    def each(self, phase: str, function: Callable[..., Any], *items: Sequence[Any], of: int, **more: Any) -> None:
+        """Run one task per item, the last of `of`; what is queued is cancelled where the checkpoint or a task raises."""
+        from distributed import as_completed
+
+        start, end = PHASES[phase]
+        futures = self.client.map(function, *items, work=self.work, pure=False, **more) if items and items[0] else []
+        try:
+            for done, _ in enumerate(as_completed(futures, with_results=True), start=of - len(futures) + 1):
+                self.checkpoint(phase, start + (end - start) * done / of)
+        finally:
+            self.client.cancel(futures)
+
+    def gather(self, function: Callable[..., Any], *items: Sequence[Any]) -> list[Any]:
+        """Results of one task per item, in order: a few numbers each."""
+        results: list[Any] = self.client.gather(self.client.map(function, *items, work=self.work, pure=False))
+        return results
+
+    def done(self, folder: str) -> set[str]:
+        """Markers of this folder of the work in progress."""
+        return {f"{folder}/{entry.name}" for entry in (self.work.place / folder).list()}
