@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from infra.grid import Window
 
 if TYPE_CHECKING:
-    from dask_jobs.scenes import Pass
+    from dask_jobs.scenes import Pass, Scene
     from infra.grid import Grid
 
 PIXEL_BYTES = 4  # float32
@@ -33,12 +33,26 @@ class Piece:
         return self.window.height * self.window.width * PIXEL_BYTES
 
 
-def pieces_of(pass_: Pass, *, step: int, grid: Grid, polarizations: Sequence[str], chunk: int) -> list[Piece]:
-    """Pieces that cover every chunk that a scene of `pass_` touches, and no other; in reading order."""
+def pieces_of(
+    pass_: Pass, *, step: int, grid: Grid, polarizations: Sequence[str], chunk: int, resampled: bool = False
+) -> list[Piece]:
+    """Pieces that cover every chunk that a scene of `pass_` touches, and no other; in reading order.
+
+    Parameters
+    ----------
+    resampled : whether scenes may be of other lattices
+
+    Raises
+    ------
+    LatticeError
+        If a scene is on another lattice and may not be.
+    """
+    place = grid.reach if resampled else grid.window_of
+    windows = [(scene, place(scene.grid).intersect(grid.full)) for scene in pass_.scenes]
     found = [
         Piece(step=step, polarization=name, window=window)
         for name in polarizations
-        for window in _windows(_touched(pass_, name, grid=grid, chunk=chunk), grid=grid, chunk=chunk)
+        for window in _windows(_touched(windows, name, chunk=chunk), grid=grid, chunk=chunk)
     ]
     # polarizations of one window follow one another: they share the mask's file
     return sorted(found, key=lambda piece: (piece.window, piece.polarization))
@@ -69,11 +83,10 @@ def blocks_of(sizes: Sequence[int], *, block_bytes: int) -> list[range]:
     return [*blocks, range(start, len(sizes))] if sizes else []
 
 
-def _touched(pass_: Pass, polarization: str, *, grid: Grid, chunk: int) -> set[tuple[int, int]]:
+def _touched(windows: Sequence[tuple[Scene, Window]], polarization: str, *, chunk: int) -> set[tuple[int, int]]:
     """(row, column) of every chunk that holds a pixel of a scene with that polarization."""
     found: set[tuple[int, int]] = set()
-    for scene in pass_.scenes:
-        window = grid.reach(scene.grid).intersect(grid.full)
+    for scene, window in windows:
         if polarization in scene.rasters and window.height > 0 and window.width > 0:
             rows = range(window.row // chunk, (window.row + window.height - 1) // chunk + 1)
             cols = range(window.col // chunk, (window.col + window.width - 1) // chunk + 1)

@@ -110,12 +110,21 @@ def append_passes(
         If the store holds something else than the beginning of `passes` on this layout.
     InputError
         If there is no pass, or passes are not in order of time.
+    LatticeError
+        If scenes are of another lattice and the layout does not say `resampled`.
     LeaseLostError
         If somebody else committed to the store meanwhile.
     """
     start = _begin(store, layout, passes, group=group)
     pieces = [
-        pieces_of(passes[step], step=step, grid=layout.grid, polarizations=layout.polarizations, chunk=layout.chunk)
+        pieces_of(
+            passes[step],
+            step=step,
+            grid=layout.grid,
+            polarizations=layout.polarizations,
+            chunk=layout.chunk,
+            resampled=layout.resampled,
+        )
         for step in range(start, len(passes))
     ]
     sizes = [sum(piece.size for piece in step) for step in pieces]

@@ -30,12 +30,14 @@ class StackLayout:
     grid : of every time step
     polarizations : names of the variables
     chunk : pixels along y and x; a chunk holds one time step
+    resampled : whether scenes of other lattices are brought to the grid as they are read
     attrs : JSON values, of the group: title, radiometry, orbit, pass; CF's `Conventions` is added
     """
 
     grid: Grid
     polarizations: tuple[str, ...]
     chunk: int = 512
+    resampled: bool = False
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -73,7 +73,7 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
     if models and field.is_required():
         lines.append(f"{indent}{name}:")
         for index, model in enumerate(models):
-            lines += _model(model, indent + "  ", commented=index > 0)
+            lines += _model(model, indent + "  ", first=models[0] if index else None)
         return lines
     if models:
         keys = models[0].model_fields
@@ -84,22 +84,25 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
             lines += _comment(f"{key}: {_described(sub)}", indent)
         return [*lines, f"{indent}# {name}: {{{inner}}}"]
     if field.is_required():
-        return [*lines, f"{indent}{name}: {shown(EXAMPLES.get(name))}"]
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else (EXAMPLES.get(name),)
+        return [*lines, f"{indent}{name}: {shown(choices[0])}"]
     default = field.default if field.default is not None else EXAMPLES.get(name)
     return [*lines, f"{indent}# {name}: {shown(default)}"]
 
 
-def _model(model: type[BaseModel], indent: str, *, commented: bool) -> list[str]:
-    """Fields of one choice of source; further choices are comments."""
+def _model(model: type[BaseModel], indent: str, *, first: type[BaseModel] | None) -> list[str]:
+    """Fields of one choice of source; those after the first are comments, and repeat nothing that the first explains."""
     lines = _comment((model.__doc__ or "").strip(), indent)
     for name, field in model.model_fields.items():
-        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-        rows = (
-            [f"{indent}{name}: {choices[0]}"]
-            if field.is_required() and len(choices) == 1
-            else _field(name, field, indent)
-        )
-        lines += [f"{indent}# {row.strip()}" if commented and not row.strip().startswith("#") else row for row in rows]
+        known = first.model_fields.get(name) if first else None
+        told = known is not None and known.description == field.description
+        if told and not field.is_required():
+            continue
+        value = get_args(field.annotation)[0] if name == "format" else None
+        rows = _field(name, field, indent, value=value)
+        if name == "format" or told:
+            rows = rows[-1:]
+        lines += [f"{indent}# {row.strip()}" if first and not row.strip().startswith("#") else row for row in rows]
     return lines
 
 

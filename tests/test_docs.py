@@ -129,7 +129,7 @@ def test_every_kind_and_parameter_and_product_is_written_down(kind: str) -> None
     page = (ROOT / "docs/job-file.md").read_text(encoding="utf-8")
     section = page.split(f"## `{kind}`")[1].split("\n## ")[0]
     for key in keys(spec.parameters):
-        assert re.search(rf"^\| `([\w\[\]-]+\.)?{key}` \|", section, re.MULTILINE), key
+        assert re.search(rf"^\| `([\w\[\]-]+\.)*{key}` \|", section, re.MULTILINE), key
     for product in spec.products:
         assert f"| `{product.name}` |" in section
 

@@ -96,7 +96,7 @@ def _is_prose(lines: list[str], index: int) -> bool:
 def test_the_other_source_is_valid_when_it_replaces_the_first() -> None:
     before, _, after = job_template("backscatter-stack").partition("      # OPERA")
     block, _, rest = after.partition("      # Any GeoTIFFs")[2].partition("    # which to use")
-    names = next(get_args(source) for source in [BackscatterStack.model_fields["source"].annotation])[1].model_fields
+    names = next(get_args(source) for source in [BackscatterStack.model_fields["source"].annotation])[-1].model_fields
     lines = [match[1] + match[2] for match in map(KEY.match, block.splitlines()) if match]
     keys = [line for line in lines if line.strip().partition(":")[0] in names]
     task = parsed(before + "\n".join(keys) + "\n    # which to use" + rest).tasks[0]

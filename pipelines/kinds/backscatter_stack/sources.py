@@ -31,6 +31,7 @@ class SourceS3(Strict):
 
 
 class _Source(Strict):
+    format: str
     path: Paths = not_in_key(description=PATHS)
     s3: SourceS3 | None = not_in_key(None, description="how the source's bucket is reached, if not as the output is")
 

@@ -26,9 +26,9 @@ class TargetGrid(Strict):
         None,
         description="id of a scene as `plan` lists it, or a raster file: its CRS, resolution and lattice are taken",
     )
-    crs: str | None = Field(None, description='coordinate reference system, e.g. "EPSG:32611"')
+    crs: str | None = Field(None, description="coordinate reference system", examples=["EPSG:32611"])
     resolution: float | None = Field(
-        None, gt=0, description="side of a pixel, CRS units; corners of pixels fall on its multiples"
+        None, gt=0, description="side of a pixel, CRS units; corners of pixels fall on its multiples", examples=[30]
     )
     resampling: Literal["average", "bilinear", "cubic", "nearest"] = Field(
         "average", description="average: mean power of what a pixel covers; the others interpolate"

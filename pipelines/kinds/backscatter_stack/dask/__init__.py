@@ -138,6 +138,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
             grid=grids[label],
             polarizations=tuple(order.document["polarizations"]),
             chunk=ledger.chunk if (ledger := held_ledger(store, label)) else parameters.chunk,  # a store keeps its own
+            resampled=parameters.grid is not None,
             attrs=_attributes(order, passes[label]),
         )
         append_passes(
