@@ -231,7 +231,7 @@ def checked_url(url: str) -> URL:
     example = "Give for example sqlite:////home/me/registry.db or postgresql://user:password@host/sarbatch."
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise StateError("SARBATCH_REGISTRY is not a database URL", example) from error
     if parsed.drivername in {"postgresql", "postgres", postgresql.DRIVER}:
         return postgresql.completed(parsed)
@@ -285,7 +285,7 @@ def _server_engine(url: URL, *, busy_seconds: float, arguments: dict[str, Any]) 
     from sqlalchemy.exc import NoSuchModuleError
 
     if url.drivername == postgresql.DRIVER:
-        # the server itself says when a writer has waited too long; only who says nothing for longer is gone
+        # The server itself says when a writer has waited too long; only who says nothing for longer is gone
         answer_seconds = busy_seconds + SILENT_SECONDS
         arguments["creator"] = lambda: postgresql.connect(url, answer_seconds=answer_seconds)
     try:

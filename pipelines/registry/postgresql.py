@@ -38,6 +38,7 @@ _ERRORS: tuple[tuple[str, str, type[SarbatchError], str, str], ...] = (
     ("25006", "read-only transaction", StateError, "is a read-only copy", "Name the primary server."),
     ("55P03", "lock timeout", TransientError, "is locked", _AGAIN),
     ("40", "deadlock|could not serialize", TransientError, "was changed by something else at this moment", "Try again."),
+    ("no state", "refuses ssl", EngineError, "does not encrypt", "Leave sslmode out, or let the server encrypt."),
     ("53300", "too many clients", TransientError, "takes no more connections",
      "Raise max_connections, end what is not needed, or try again."),
     ("53", "no space left", TransientError, "is out of room", "Free disk or memory of the server."),
@@ -66,12 +67,17 @@ def completed(url: URL) -> URL:
     texts = {name: str(value) for name, value in query.items()}
     if texts.get("sslmode", "prefer") not in SSL_MODES:
         raise StateError(f"sslmode={texts['sslmode']} in SARBATCH_REGISTRY", f"It is one of {', '.join(SSL_MODES)}.")
+    host, port = texts.pop("host", None) or unquote(url.host or "localhost"), str(texts.pop("port", url.port or PORT))
+    if not port.isdecimal():
+        raise StateError(
+            f"port {port} in SARBATCH_REGISTRY is no number", f"PostgreSQL's is {PORT} unless set otherwise."
+        )
     user = texts.pop("user", url.username) or os.environ.get("PGUSER") or _login()
-    password = texts.pop("password", url.password) or os.environ.get("PGPASSWORD") or ""
-    host, port = texts.pop("host", None) or unquote(url.host or "localhost"), int(texts.pop("port", url.port or PORT))
-    if "unix_sock" not in texts and host.startswith("/"):
-        texts["unix_sock"] = f"{host.rstrip('/')}/.s.PGSQL.{port}"
-    place = {"host": None, "port": None} if "unix_sock" in texts else {"host": host, "port": port}
+    password = texts.pop("password", url.password) or os.environ.get("PGPASSWORD")
+    place: dict[str, Any] = {"host": host, "port": int(port)}
+    if "unix_sock" in texts or host.startswith("/"):
+        place = {"host": None, "port": None}
+        texts.setdefault("unix_sock", f"{host.rstrip('/')}/.s.PGSQL.{port}")
     return url.set(drivername=DRIVER, username=user, password=password, query=texts, **place)
 
 
@@ -89,39 +95,50 @@ def connect(url: URL, *, answer_seconds: float) -> Any:
     EngineError
         If encryption fails, or something else than PostgreSQL answers.
     """
-    from pg8000.dbapi import connect as connect_pg8000
+    from pipelines.registry.pg8000_connection import WatchedConnection
 
     name = shown(url)
-    options = dict(url.query)
-    local = "unix_sock" in options
+    options = {name: str(value) for name, value in url.query.items()}
     try:
-        opened = _socket(url, seconds=float(str(options.get("connect_timeout", CONNECT_SECONDS))))
+        opened = _socket(url, seconds=float(options.get("connect_timeout", CONNECT_SECONDS)))
     except OSError as error:
         raise TransientError(f"registry {name} cannot be reached: {error.strerror or error}", _SERVER) from error
-    opened.settimeout(answer_seconds)
     try:
-        return connect_pg8000(
+        connection = WatchedConnection(
             url.username,
             host=url.host,
-            password=url.password,
+            password=url.password or "",
             database=url.database,
-            application_name=str(options.get("application_name", "sarbatch")),
-            ssl_context=False if local else _ssl_context(options),
+            application_name=options.get("application_name", "sarbatch"),
+            ssl_context=False if "unix_sock" in options else _ssl_context(options),
             startup_params=SESSION,
             sock=opened,
         )
+        connection.wait_for_answers(seconds=answer_seconds)
     except BaseException as error:
         opened.close()
-        if isinstance(error, ssl.SSLError):
-            raise EngineError(f"registry {name}: {error.reason}", "Check sslmode and sslrootcert.") from error
-        if isinstance(error, KeyError | struct.error | UnicodeError):
-            raise EngineError(f"{name} is no PostgreSQL server", "Check host and port in SARBATCH_REGISTRY.") from error
-        raise
+        known = _of_greeting(error, name)
+        if known is None:
+            raise
+        raise known from error
+    return connection
+
+
+def _of_greeting(error: BaseException, name: str) -> SarbatchError | None:
+    """What to say of an error that is not pg8000's own, while it makes a connection."""
+    if isinstance(error, ssl.SSLError):
+        return EngineError(f"registry {name} cannot be trusted: {error.reason}", "Check sslmode and sslrootcert.")
+    if isinstance(error, OSError):
+        return TransientError(f"registry {name} does not answer: {error.strerror or error}", _SERVER)
+    if isinstance(error, KeyError | ValueError | struct.error):
+        return EngineError(f"{name} is no PostgreSQL server", "Check host and port in SARBATCH_REGISTRY.")
+    return None
 
 
 def shown(url: URL) -> str:
-    """URL without its password."""
-    return url.difference_update_query(SECRET).render_as_string(hide_password=True)
+    """URL as its user wrote it, without its password."""
+    name = "postgresql" if url.drivername == DRIVER else url.drivername
+    return url.set(drivername=name).difference_update_query(SECRET).render_as_string(hide_password=True)
 
 
 def explain(error: BaseException, name: str) -> SarbatchError | None:
