@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
 
 import numba
 import numpy as np
 
+from dask_jobs.compiled import compiled
 from dask_jobs.percentile_name import percentile_name
 from dask_jobs.sorting_network import compare_exchanges
 
@@ -60,7 +58,7 @@ def temporal_statistics(
     dates = np.empty((3, pixels), dtype=np.int32)
     ranks = np.empty((wanted.size, pixels), dtype=np.float32)
     strip = np.clip(STRIP_BYTES // (4 * max(steps, 1)), LEAST_STRIP, MOST_STRIP)
-    _kernel()(
+    compiled(_reduce)(
         np.ascontiguousarray(power, dtype=np.float32).reshape(steps, pixels),
         np.ascontiguousarray(days, dtype=np.int32),
         wanted / 100.0,
@@ -77,18 +75,6 @@ def temporal_statistics(
         for group, rows in zip(names, (moments, dates, ranks), strict=True)
         for name, row in zip(group, rows, strict=True)
     }
-
-
-@cache
-def _kernel() -> Callable[..., Any]:
-    """The kernel, compiled once per machine: compiling takes 9 core-seconds, and every new worker would begin with it.
-
-    Asked for when it is first called: numba looks for a folder to write to, which an import must not do.
-    """
-    with contextlib.suppress(RuntimeError):  # no folder can be written: each process compiles its own, as without this
-        _reduce.enable_caching()
-    kernel: Callable[..., Any] = _reduce
-    return kernel
 
 
 # Loops rather than array expressions: each inner loop runs over the pixels of a strip and becomes vector code. The
