@@ -27,8 +27,9 @@ from dask_jobs.reduce_block import (
     write_raster,
 )
 from dask_jobs.reduction import Block, Reduction, open_work, prepare
+from dask_jobs.smoothing import Smoothing
 from dask_jobs.task_runner import Checkpoint, TaskRunner
-from dask_jobs.time_series import AREA, COLUMNS, series_table
+from dask_jobs.time_series import AREA, COLUMNS, Curve, series_table
 from dask_jobs.write import COG_TYPE, CSV_TYPE, PARQUET_TYPE, write_table
 from dask_jobs.written import Written
 from infra.errors import InputError
@@ -86,7 +87,8 @@ def reduce_stack(
     again = [(block, one.found) for one in looked for block in one.filled if block.second_look not in done]
     run.each("median", look_again, *zip(*again, strict=True), of=sum(len(one.filled) for one in looked))
     medians: list[np.ndarray] = run.gather(find_medians, looked)
-    frame = _series(reduction, ledger, polarizations=names, looked=looked, medians=medians)
+    curve = Curve(days=work.times, smoothing=reduction.smoothing) if reduction.smoothing else None
+    frame = _series(reduction, ledger, looked=dict(zip(names, looked, strict=True)), medians=medians, curve=curve)
 
     covs = dict(zip(names, summarise_cov(run, blocks), strict=True))
 
@@ -95,7 +97,7 @@ def reduce_stack(
     missing = [task for _, task in rasters if task.marker not in done or parts.stat(task.path) is None]
     run.each("write", write_raster, missing, of=len(rasters), parts=parts)
     tables = {kind: f"{_prefix(reduction)}time_series.{kind}" for kind in ("csv", "parquet")}
-    _upload_tables(frame, tables, parts=parts)
+    _upload_tables(frame, tables, parts=parts, columns=_columns(reduction.smoothing))
     summary = f"{_prefix(reduction)}cov_summary.json"
     parts.write(summary, json.dumps(_summary(covs), indent=2).encode())
     return _written(reduction, rasters, {**tables, "json": summary}, parts=parts)
@@ -146,9 +148,9 @@ def _series(
     reduction: Reduction,
     ledger: Ledger,
     *,
-    polarizations: Sequence[str],
-    looked: Sequence[Looked],
+    looked: Mapping[str, Looked],
     medians: Sequence[np.ndarray],
+    curve: Curve | None,
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -156,17 +158,28 @@ def _series(
     zones = [AREA, *(zone.name for zone in reduction.zones)]
     return pd.concat(
         [
-            series_table(one.merged, median=median, dates=dates, polarization=name, zones=zones)
-            for name, one, median in zip(polarizations, looked, medians, strict=True)
+            series_table(one.merged, median=median, dates=dates, polarization=name, zones=zones, curve=curve)
+            for (name, one), median in zip(looked.items(), medians, strict=True)
         ],
         ignore_index=True,
     )
 
 
-def _upload_tables(frame: pd.DataFrame, tables: dict[str, str], *, parts: Location) -> None:
+def _columns(smoothing: Smoothing | None) -> dict[str, tuple[str, str]]:
+    """Columns of the table; how it was smoothed stands in their metadata."""
+    if smoothing is None:
+        return dict(COLUMNS)
+    units, meaning = COLUMNS["smoothed_db"]
+    how = f"degree {smoothing.degree}, window {smoothing.window:g} days, tricube weights"
+    return {**COLUMNS, "smoothed_db": (units, f"{meaning}: {how}")}
+
+
+def _upload_tables(
+    frame: pd.DataFrame, tables: dict[str, str], *, parts: Location, columns: Mapping[str, tuple[str, str]]
+) -> None:
     with TemporaryDirectory(prefix="tables-") as folder:
         csv, parquet = Path(folder) / "table.csv", Path(folder) / "table.parquet"
-        write_table(frame, csv=csv, parquet=parquet, columns=COLUMNS)
+        write_table(frame, csv=csv, parquet=parquet, columns=columns)
         parts.upload(csv, tables["csv"])
         parts.upload(parquet, tables["parquet"])
 

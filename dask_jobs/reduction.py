@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.smoothing import Smoothing
 from dask_jobs.stack_store import icechunk_errors, readonly_session
 from dask_jobs.statistic_layers import StatisticLayer, statistic_layers
 from dask_jobs.threshold import Threshold
@@ -46,6 +47,7 @@ class Reduction:
     min_count : dates that a pixel needs for its coefficient of variation
     looks : equivalent number of looks of one scene; None to estimate it from the stack
     threshold : on the coefficient of variation; None for none
+    smoothing : of the time series; None for none
     region : the area that the stack was cut to, None for none: its time series counts the pixels inside
     zones : parts of the area with time series of their own
     """
@@ -58,6 +60,7 @@ class Reduction:
     min_count: int = 2
     looks: float | None = None
     threshold: Threshold | None = None
+    smoothing: Smoothing | None = None
     region: Region | None = None
     zones: tuple[Zone, ...] = ()
 
@@ -108,7 +111,7 @@ class Work:
     ----------
     store, session : the stack, and one commit of it for reading
     group : of the stack in the store
-    days : dims (time,), int32, days since 1970-01-01
+    days, times : dims (time,), days since 1970-01-01 00:00 UTC: int32, whole; float64, with their fraction
     place : work in progress
     """
 
@@ -117,6 +120,7 @@ class Work:
     group: str
     grid: Grid
     days: np.ndarray
+    times: np.ndarray
     region: Region | None
     zones: tuple[Zone, ...]
     percentiles: tuple[float, ...]
@@ -173,12 +177,14 @@ def open_work(reduction: Reduction, *, place: Location) -> tuple[Work, Ledger]:
         raise InputError(f"{reduction.store.url} has no stack of orbit {reduction.group!r}", "Name one that it has.")
     ledger = Ledger.from_text(str(text))
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    since = [utc(step.time) - epoch for step in ledger.steps]
     work = Work(
         store=reduction.store,
         session=session,
         group=reduction.group,
         grid=ledger.grid,
-        days=np.array([(utc(step.time) - epoch).days for step in ledger.steps], dtype=np.int32),
+        days=np.array([span.days for span in since], dtype=np.int32),
+        times=np.array([span / timedelta(days=1) for span in since]),
         region=reduction.region,
         zones=reduction.zones,
         percentiles=reduction.percentiles,

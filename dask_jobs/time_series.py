@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dask_jobs.exact_median import Counts, Middles, lower_counts, pack, unpack, upper_counts
+from dask_jobs.smoothing import Smoothing, smooth
 from infra.region import Region
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ COLUMNS: Mapping[str, tuple[str, str]] = {  # name: (units, meaning)
     "valid_fraction": ("1", "n_pixels over all pixels of the zone inside the area"),
     "looks": ("1", "moment estimate (mean / std)²: a lower bound over heterogeneous ground"),
     "standard_error": ("1", "std_power / sqrt(n_pixels), of independent pixels: neighbours that correlate enlarge it"),
+    "smoothed_db": ("dB", "10 log10 of mean_power smoothed by a local polynomial in days"),
+    "smoothing_days": ("d", "window of smoothed_db, from one edge to the other; no number where it was not asked for"),
 }
 
 
@@ -145,8 +148,22 @@ def merge(partials: Iterable[Partial]) -> Partial:
     return merged
 
 
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """How the mean power of each zone is smoothed: at which days (fractions count), dims (time,), and how."""
+
+    days: np.ndarray
+    smoothing: Smoothing
+
+
 def series_table(
-    merged: Partial, *, median: np.ndarray, dates: Sequence[str], polarization: str, zones: Sequence[str]
+    merged: Partial,
+    *,
+    median: np.ndarray,
+    dates: Sequence[str],
+    polarization: str,
+    zones: Sequence[str],
+    curve: Curve | None = None,
 ) -> pd.DataFrame:
     """Time series of one polarization, a row per time step and zone (time steps first, in the order given).
 
@@ -155,6 +172,7 @@ def series_table(
     median : dims (time * zone,), linear power
     dates : ISO date of each time step
     zones : names; the area first
+    curve : None for no smoothing
 
     Returns
     -------
@@ -168,6 +186,7 @@ def series_table(
     std = np.sqrt(np.divide(merged.squares, n, out=np.full(n.shape, np.nan), where=some))
     middle = median.reshape(n.shape)
     total = np.broadcast_to(merged.pixels, n.shape)
+    nothing = np.full(n.shape, np.nan)
     columns = {
         "mean_power": mean,
         "mean_db": to_db(mean),
@@ -177,6 +196,8 @@ def series_table(
         "valid_fraction": np.divide(n, total, out=np.full(n.shape, np.nan), where=total > 0),
         "looks": np.divide(mean**2, std**2, out=np.full(n.shape, np.nan), where=std > 0),
         "standard_error": np.divide(std, np.sqrt(n), out=np.full(n.shape, np.nan), where=some),
+        "smoothed_db": to_db(smooth(mean, days=curve.days, smoothing=curve.smoothing)) if curve else nothing,
+        "smoothing_days": np.full(n.shape, curve.smoothing.window) if curve else nothing,
     }
     labels = {
         "date": np.repeat(np.asarray(dates, dtype=object), len(zones)),

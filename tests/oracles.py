@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,25 @@ class Cube:
                     "standard_error": std / np.sqrt(n) if n else np.nan,
                 }
             )
-        return pd.DataFrame(rows)
+        made = pd.DataFrame(rows)
+        days = np.array([(time - EPOCH) / timedelta(days=1) for time in self.times])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            smoothed = 10 * np.log10(local_parabola(made["mean_power"].to_numpy(), days, window=90.0))
+        made["smoothed_db"] = np.where(np.isinf(smoothed), np.nan, smoothed)
+        made["smoothing_days"] = 90.0
+        return made
+
+
+def local_parabola(values: np.ndarray, days: np.ndarray, *, window: float) -> np.ndarray:
+    """Parabolas by `np.polyfit` with tricube weights around each day; NaN where a window holds fewer than three values."""
+    made = np.full(values.size, np.nan)
+    for i, day in enumerate(days):
+        away = np.abs(days - day) / (window / 2)
+        use = (away < 1) & ~np.isnan(values)
+        if use.sum() >= 3:
+            weights = np.sqrt((1 - away[use] ** 3) ** 3)  # polyfit squares them
+            made[i] = np.polyfit((days[use] - day) / window, values[use], 2, w=weights)[-1]
+    return made
 
 
 def percentiles(power: np.ndarray, wanted: tuple[float, ...]) -> np.ndarray:

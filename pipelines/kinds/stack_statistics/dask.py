@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import StateError
+from infra.errors import InputError, StateError
 from infra.region import Region, read_polygons
 from infra.storage import Location
 from pipelines.cost import Work
@@ -30,6 +31,7 @@ def survey(request: Request) -> Survey:
     if not isinstance(parameters, StackStatistics):
         raise TypeError(type(parameters).__name__)
     stack = request.inputs["stack"].summary
+    _check_smoothing(parameters, stack["groups"])
     zones = _read_zones(parameters, request) if parameters.zones else []
     digest = hashlib.sha256(repr([(zone["name"], zone["wkt"]) for zone in zones]).encode()).hexdigest()
     return Survey(
@@ -61,6 +63,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
     from dask_jobs.block_layout import BLOCK_BYTES
     from dask_jobs.reduce_stack import reduce_stack
     from dask_jobs.reduction import Reduction
+    from dask_jobs.smoothing import Smoothing
     from dask_jobs.threshold import Threshold
     from dask_jobs.time_series import Zone
 
@@ -84,6 +87,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
             min_count=parameters.min_count,
             looks=parameters.looks,
             threshold=Threshold(**parameters.threshold.model_dump()) if parameters.threshold else None,
+            smoothing=Smoothing(**parameters.smoothing.model_dump()) if parameters.smoothing else None,
             region=order.region,
             zones=tuple(zones),
         )
@@ -102,6 +106,27 @@ def _checkpoint(driver: Driver, index: int, total: int) -> Callable[[str, float]
     """Progress over all groups; a block of the reduction is kept as soon as it is there."""
     names = dict.fromkeys(("block", "median", "quantile", "threshold"), "committed")
     return lambda point, fraction: driver.checkpoint(names.get(point, point), (index + fraction) / total)
+
+
+def _check_smoothing(parameters: StackStatistics, groups: Mapping[str, Any]) -> None:
+    """A window that was asked for, and is too short for every date, would make an empty column.
+
+    The default is only taken where it fits: a stack of two dates has no smooth curve, and that is no fault.
+    """
+    smoothing = parameters.smoothing
+    if smoothing is None or "smoothing" not in parameters.model_fields_set:
+        return
+    needed = smoothing.degree + 1
+    for group in groups.values():
+        days = sorted(datetime.fromisoformat(time).timestamp() / 86400 for time in group["times"])
+        near = [sum(abs(other - day) < smoothing.window / 2 for other in days) for day in days]
+        if max(near) < needed:
+            raise InputError(
+                f"smoothing: no window of {smoothing.window:g} days around a date holds the {needed} dates that a "
+                f"polynomial of degree {smoothing.degree} needs; the {len(days)} dates are "
+                f"{(days[-1] - days[0]) / max(len(days) - 1, 1):.3g} days apart on average",
+                "Lengthen `smoothing.window`, lower `smoothing.degree`, or say `smoothing: null`.",
+            )
 
 
 def _read_zones(parameters: StackStatistics, request: Request) -> list[dict[str, str]]:

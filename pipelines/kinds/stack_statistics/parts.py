@@ -33,3 +33,16 @@ class Threshold(Strict):
         if self.value is not None and self.upper is not None and not self.upper > self.value:
             raise ValueError(f"upper ({self.upper:g}) must be greater than value ({self.value:g})")
         return self
+
+
+class Smoothing(Strict):
+    """Local polynomials in days through the mean power of the area and each zone: dates are not equally spaced."""
+
+    window: float = Field(
+        90.0,
+        gt=0,
+        description="days around a date, from one edge to the other, whose dates count, with tricube weights",
+    )
+    degree: int = Field(
+        2, ge=0, le=3, description="degree of the local polynomial; degree + 1 dates in a window are needed"
+    )

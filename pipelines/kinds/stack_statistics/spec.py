@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, TaskReference, not_in_key
-from pipelines.kinds.stack_statistics.parts import Threshold
+from pipelines.kinds.stack_statistics.parts import Smoothing, Threshold
 
 
 class StackStatistics(Parameters):
@@ -30,6 +30,9 @@ class StackStatistics(Parameters):
     )
     threshold: Threshold | None = Field(
         None, description="threshold on the coefficient of variation, for cov_mask and cov_thresholded"
+    )
+    smoothing: Smoothing | None = Field(
+        Smoothing(), description="smooth curve of the time series (column smoothed_db); null for none"
     )
     zones: str | None = not_in_key(
         None, description="polygons for rows of their own in the time series: a .geojson, .shp or .gpkg file"

@@ -75,6 +75,7 @@ def survey(request: Request) -> Survey:
                 label: {
                     "grid": grids[label].to_json(),
                     "dates": len(passes[label]),
+                    "times": [step.time.isoformat() for step in passes[label]],
                     "covered": [covered_pixels(step, grids[label]) for step in passes[label]],
                 }
                 for label in groups
