@@ -151,8 +151,9 @@ class Near:
 
     def hold(self, found: Middles) -> np.ndarray:
         """Whether all values in the middle buckets of a row are here, dims (row,), bool; so where a row has no value."""
-        inside: np.ndarray = (self.bucket[0] <= found.bucket[0]) & (found.bucket[1] <= self.bucket[1])
-        return inside | (found.bucket[0] < 0)
+        inside = (self.bucket[0] <= found.bucket[0]) & (found.bucket[1] <= self.bucket[1])
+        held: np.ndarray = inside | (found.bucket[0] < 0)
+        return held
 
     def to_bytes(self) -> bytes:
         """NumPy's `.npz`, not compressed: what is here is mostly noise. `from_bytes` restores it."""
@@ -183,15 +184,16 @@ def lower_counts(rows: Iterable[np.ndarray], *, found: Middles) -> Counts:
     """
     from dask_jobs.row_kernels import values_between
 
-    def keys(values: np.ndarray, bucket: int) -> tuple[np.ndarray, np.ndarray]:
-        return np.unique(_ordered(values_between(values, bucket, bucket)) & LOW_BITS, return_counts=True)
+    def keys(values: np.ndarray, *, bucket: int) -> tuple[np.ndarray, np.ndarray]:
+        seen, times = np.unique(_ordered(values_between(values, bucket, bucket)) & LOW_BITS, return_counts=True)
+        return seen, times
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         nothing = np.zeros(0, dtype=np.float32)
         for values, (low, high) in zip(rows, found.bucket.T.tolist(), strict=True):
             ready = np.ascontiguousarray(values if low >= 0 else nothing, dtype=np.float32)
-            yield keys(ready, low)
-            yield keys(ready if high != low else nothing, high)
+            yield keys(ready, bucket=low)
+            yield keys(ready if high != low else nothing, bucket=high)
 
     return Counts.of(pairs())
 

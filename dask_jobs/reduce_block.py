@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dask_jobs.cov_look import count_cov
-from dask_jobs.exact_median import Blocks, Counts, Middles, medians, middles
+from dask_jobs.exact_median import Blocks, Counts, Middles, Near, expected_middles, lower_counts, medians, middles
 from dask_jobs.reduction import Block, Work
 from dask_jobs.threshold import Bounds, mask, thresholded
-from dask_jobs.time_series import Partial, first_look, merge, second_look, to_db
+from dask_jobs.time_series import Partial, first_look, merge, rows, to_db
 from dask_jobs.write import Layer, write_cog
 from infra.grid import Window
 from infra.storage import Location
@@ -27,8 +27,13 @@ KEEP_BYTES = 128 * 2**20  # packed histograms that stay in memory while medians 
 READERS = 8  # small objects fetched at once: on S3 each takes 20 ms or more
 
 
-def reduce_block(block: Block, *, work: Work) -> None:
-    """Statistics of a block over time, and the first look at its time series."""
+def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) -> None:
+    """Statistics of a block over time, and the first look at its time series.
+
+    Parameters
+    ----------
+    near : buckets in which the middle of each time step and zone is expected (`expect_middles`)
+    """
     from dask_jobs.statistics import temporal_statistics
 
     power = work.pixels(block)
@@ -37,7 +42,10 @@ def reduce_block(block: Block, *, work: Work) -> None:
         for name, values in made.items():
             work.array(block.polarization, name)[block.window.slices] = values
         count_cov(block, made, work=work)
-    partial, upper = first_look(power, inside=work.members(block))
+    inside = work.members(block)
+    partial, upper = first_look(power, inside=inside)
+    if near is not None and partial.count.any():
+        work.place.write(block.near, Near.of(rows(power, inside=inside), bucket=near).to_bytes())
     work.place.write(block.first_look, partial.to_bytes(upper=upper))
 
 
@@ -55,15 +63,38 @@ def merge_first_looks(blocks: Sequence[Block], *, work: Work) -> Looked:
     partials = [Partial.from_bytes(data)[0] for data in _fetch(names, place=work.place)]
     merged = merge(partials)
     filled = [index for index, partial in enumerate(partials) if partial.count.any()]
-    upper = _Kept([names[index] for index in filled], place=work.place)
-    found = middles(merged.count.reshape(-1), blocks=lambda: (Partial.from_bytes(data)[1] for data in upper))
+    found = middles(merged.count.reshape(-1), blocks=_uppers([names[index] for index in filled], place=work.place))
     return Looked(merged, found, [blocks[index] for index in filled])
 
 
+def expect_middles(blocks: Sequence[Block], *, work: Work) -> np.ndarray:
+    """Buckets in which the middles of the whole stack are expected by some of its blocks, dims (2, time * zone)."""
+    names = [block.first_look for block in blocks]
+    count = merge(Partial.from_bytes(data)[0] for data in _fetch(names, place=work.place)).count.reshape(-1)
+    return expected_middles(count, blocks=_uppers(names, place=work.place))
+
+
 def look_again(block: Block, found: Middles, *, work: Work) -> None:
-    """Second look at a block, for the exact medians."""
-    counts = second_look(work.pixels(block), inside=work.members(block), found=found)
+    """Second look at a block, for the exact medians: at time steps again whose middles are not where they were expected."""
+    counts = lower_counts(_middle_rows(block, found, work=work), found=found)
     work.place.write(block.second_look, counts.to_bytes())
+
+
+def _middle_rows(block: Block, found: Middles, *, work: Work) -> Iterator[np.ndarray]:
+    """Values of each time step and zone, those in the middle buckets at least."""
+    inside = work.members(block)
+    try:
+        near = Near.from_bytes(work.place.read(block.near))
+    except FileNotFoundError:  # of the first blocks: nothing was expected yet
+        yield from rows(work.pixels(block), inside=inside)
+        return
+    held = near.hold(found)
+    zones = len(inside)
+    for step, kept in enumerate(held.reshape(-1, zones)):
+        if kept.all():
+            yield from (near.row(row) for row in range(step * zones, (step + 1) * zones))
+        else:
+            yield from rows(work.pixels(block, steps=np.array([step])), inside=inside)
 
 
 def find_medians(looked: Looked, *, work: Work) -> np.ndarray:
@@ -113,6 +144,12 @@ def _shown(values: np.ndarray, *, task: RasterTask) -> np.ndarray:
     if task.bounds is not None:
         return (mask if task.layer.dtype == "uint8" else thresholded)(values, bounds=task.bounds)
     return to_db(values) if task.layer.units == "dB" else values
+
+
+def _uppers(first_looks: Sequence[str], *, place: Location) -> Blocks:
+    """Histograms of blocks, read as often as they are asked for."""
+    kept = _Kept(first_looks, place=place)
+    return lambda: (Partial.from_bytes(data)[1] for data in kept)
 
 
 class _Kept:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from dask_jobs.block_layout import BLOCK_BYTES, lay_out
 from dask_jobs.cov_look import CovSummary, summarise_cov
 from dask_jobs.ledger import Ledger, utc
+from dask_jobs.look_at_blocks import look_at_blocks
 from dask_jobs.reduce_block import (
     Looked,
     RasterTask,
     find_medians,
     look_again,
     merge_first_looks,
-    reduce_block,
     write_raster,
 )
 from dask_jobs.reduction import Block, Reduction, open_work, prepare
@@ -78,9 +78,7 @@ def reduce_stack(
     run = TaskRunner(client=client, work=work, checkpoint=checkpoint)
 
     blocks = [[Block(name, *pair) for pair in enumerate(layout.windows)] for name in names]
-    done = run.done("first-look")
-    todo = [block for row in blocks for block in row if block.first_look not in done]
-    run.each("block", reduce_block, todo, of=sum(map(len, blocks)))
+    look_at_blocks(run, blocks)
     looked: list[Looked] = run.gather(merge_first_looks, blocks)
 
     done = run.done("second-look")

@@ -83,6 +83,11 @@ class Block(NamedTuple):
         return f"first-look/{self.polarization}/{self.number:06d}.npz"
 
     @property
+    def near(self) -> str:
+        """Values near the expected middles; there before the marker `first_look` if any were expected."""
+        return f"near/{self.polarization}/{self.number:06d}.npz"
+
+    @property
     def second_look(self) -> str:
         """Marker: holds the histograms of the middle buckets."""
         return f"second-look/{self.polarization}/{self.number:06d}.npz"
@@ -130,15 +135,17 @@ class Work:
     layers: tuple[StatisticLayer, ...]
     place: Location
 
-    def pixels(self, block: Block) -> np.ndarray:
-        """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data."""
+    def pixels(self, block: Block, *, steps: np.ndarray | None = None) -> np.ndarray:
+        """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data; of some time steps only."""
         import zarr
 
         from dask_jobs.stack_store import icechunk_errors
 
         with icechunk_errors(self.store):
             stack = zarr.open_array(self.session.store, path=f"{self.group}/{block.polarization}".strip("/"), mode="r")
-            return np.asarray(stack[(slice(None), *block.window.slices)])
+            if steps is None:
+                return np.asarray(stack[(slice(None), *block.window.slices)])
+            return np.asarray(stack.get_orthogonal_selection((steps, *block.window.slices)))
 
     def members(self, block: Block) -> list[np.ndarray]:
         """Flat pixel indices of the area and of each zone in a block."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
-    from dask_jobs.reduction import Work
+    from infra.storage import Location
 
 PHASES = {  # fractions done: from, to
     "block": (0.0, 0.6),
@@ -17,10 +17,21 @@ PHASES = {  # fractions done: from, to
     "quantile": (0.75, 0.77),
     "threshold": (0.77, 0.79),
     "write": (0.79, 1.0),
+    "look": (0.0, 0.3),  # figures, which have a fraction of their own
+    "figure": (0.3, 1.0),
 }
 
 Checkpoint = Callable[[str, float], None]
 """Called with (a phase, fraction of everything done); raises where the driver may not go on."""
+
+
+class Placed(Protocol):
+    """What every task of a piece of work needs; it has a place for markers."""
+
+    @property
+    def place(self) -> Location:
+        """Work in progress."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +39,22 @@ class TaskRunner:
     """Sends tasks to the cluster and says how far everything is."""
 
     client: Client
-    work: Work
+    work: Placed
     checkpoint: Checkpoint
 
-    def each(self, phase: str, function: Callable[..., Any], *items: Sequence[Any], of: int, **more: Any) -> None:
-        """Run one task per item, the last of `of`; what is queued is cancelled where the checkpoint or a task raises."""
+    def each(
+        self, phase: str, function: Callable[..., Any], *items: Sequence[Any], of: int, later: int = 0, **more: Any
+    ) -> None:
+        """Run one task per item, the last of `of` but for `later` ones that follow.
+
+        What is queued is cancelled where the checkpoint or a task raises.
+        """
         from distributed import as_completed
 
         start, end = PHASES[phase]
         futures = self.client.map(function, *items, work=self.work, pure=False, **more) if items and items[0] else []
         try:
-            for done, _ in enumerate(as_completed(futures, with_results=True), start=of - len(futures) + 1):
+            for done, _ in enumerate(as_completed(futures, with_results=True), start=of - later - len(futures) + 1):
                 self.checkpoint(phase, start + (end - start) * done / of)
         finally:
             self.client.cancel(futures)
@@ -47,6 +63,10 @@ class TaskRunner:
         """Results of one task per item, in order: a few numbers each."""
         results: list[Any] = self.client.gather(self.client.map(function, *items, work=self.work, pure=False))
         return results
+
+    def submit(self, function: Callable[..., Any], item: Any) -> Future[Any]:
+        """Result of one task that stays on the cluster, to be handed to others."""
+        return self.client.submit(function, item, work=self.work, pure=False)
 
     def done(self, folder: str) -> set[str]:
         """Markers of this folder of the work in progress."""

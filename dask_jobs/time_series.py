@@ -100,16 +100,16 @@ def first_look(power: np.ndarray, *, inside: Sequence[np.ndarray]) -> tuple[Part
     power : dims (time, y, x), float32, linear power; not finite where there is no data
     inside : flat pixel indices of each zone (`members`)
     """
+    from dask_jobs.row_kernels import row_moments
+
     shape = power.shape[0], len(inside)
     count, mean, squares = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape)
 
     def measured() -> Iterator[np.ndarray]:
-        for row, values in enumerate(_rows(power, inside)):
-            if values.size:
-                at = divmod(row, len(inside))
-                count[at], mean[at] = values.size, values.mean(dtype=np.float64)
-                squares[at] = np.square(values - mean[at], dtype=np.float64).sum()
-            yield values
+        for row, values in enumerate(rows(power, inside=inside)):
+            at = divmod(row, len(inside))
+            count[at], mean[at], squares[at] = row_moments(values)
+            yield values if count[at] else values[:0]
 
     upper = upper_counts(measured())  # row by row: a copy of all values would double the memory
     pixels = np.array([indices.size for indices in inside], dtype=np.int64)
@@ -118,7 +118,7 @@ def first_look(power: np.ndarray, *, inside: Sequence[np.ndarray]) -> tuple[Part
 
 def second_look(power: np.ndarray, *, inside: Sequence[np.ndarray], found: Middles) -> Counts:
     """Histograms of one block from which `exact_median.medians` finds the medians; parameters as in `first_look`."""
-    return lower_counts(_rows(power, inside), found=found)
+    return lower_counts(rows(power, inside=inside), found=found)
 
 
 def merge(partials: Iterable[Partial]) -> Partial:
@@ -214,11 +214,10 @@ def to_db(power: np.ndarray) -> np.ndarray:
     return decibel
 
 
-def _rows(power: np.ndarray, inside: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Values with data of each time step and zone (zones run fastest)."""
-    for step in power:
+def rows(power: np.ndarray, *, inside: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Values of each time step and zone (zones run fastest), with data or without; parameters as in `first_look`."""
+    for step in np.ascontiguousarray(power, dtype=np.float32):
         flat = step.reshape(-1)
-        some = bool(np.isfinite(flat).any())  # most time steps of most blocks of a wide stack hold nothing
         for indices in inside:
-            values = flat[indices] if some else flat[:0]
-            yield values[np.isfinite(values)]
+            # ascending indices, each once: as many as pixels are all of them
+            yield flat if indices.size == flat.size else flat[indices]
