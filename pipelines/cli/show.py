@@ -7,10 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelines.amounts import core_hours, number, seconds, size
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
+__all__ = ["core_hours", "number", "seconds", "size"]
 PIPE_WIDTH = 10_000  # columns where nobody looks: a table in a file or pipe is neither cut nor folded
 COLOURS = {
     "done": "green",
@@ -75,40 +78,6 @@ def there(ok: bool) -> Text:
     from rich.text import Text
 
     return Text("yes", style="green") if ok else Text("no", style="yellow")
-
-
-def size(count: float | None) -> str:
-    """Bytes as people read them."""
-    if count is None:
-        return "-"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(count) < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return ""
-
-
-def number(count: float) -> str:
-    """Large count as people read it."""
-    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if count >= factor:
-            return f"{count / factor:.1f}{unit}"
-    return f"{count:.0f}"
-
-
-def seconds(value: float | None) -> str:
-    """Duration as people read it."""
-    if value is None:
-        return "-"
-    if value < 60:
-        return f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def core_hours(value: float) -> str:
-    """Compute as people read it: seconds of one core where it is little."""
-    return f"{value * 3600:.0f} core-s" if value < 0.1 else f"{value:.1f} core-h"
 
 
 def estimate(value: Mapping[str, float]) -> str:

@@ -1,0 +1,1 @@
+"""The pages: each module one, with the fragments that keep it current."""
