@@ -7,12 +7,15 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from infra.errors import InputError
-from infra.storage import Location, S3Options
+from infra.storage import IN_ARCHIVE, Location, S3Options
 
 THREADS = 8
 SETTLED_NS = 2 * 10**9  # a file may change again within one step of its disk's clock (FAT: 2 s) and look the same
@@ -27,8 +30,11 @@ class _Version(NamedTuple):
 
 
 class _Known(NamedTuple):
+    """What is remembered: the version of the file (of the archive, where it is in one), hash and bytes of the content."""
+
     version: _Version
     hash: str
+    size: int
 
 
 def fingerprint(url: str, *, s3: S3Options, cache: Path | None) -> tuple[int, str]:
@@ -36,13 +42,14 @@ def fingerprint(url: str, *, s3: S3Options, cache: Path | None) -> tuple[int, st
 
     Parameters
     ----------
-    url : local path or s3:// URL
+    url : local path or s3:// URL. "ARCHIVE.zip!/MEMBER" is a file in an archive: on disk the file itself counts, so that
+        it is the same file packed or unpacked; on S3 the archive's size and ETag stand for it.
     cache : file that remembers hashes of unchanged files; None: every byte is read
 
     Raises
     ------
     InputError
-        If there is no such file, or it changed while it was read.
+        If there is no such file, it changed while it was read, or its archive is damaged.
     """
     return fingerprint_many([url], s3=s3, cache=cache)[0]
 
@@ -71,30 +78,52 @@ def fingerprint_many(urls: Sequence[str], *, s3: S3Options, cache: Path | None) 
     fresh = {paths[url]: now for url, now in found.items() if url in paths and known.get(paths[url]) != now}
     if cache and fresh:
         _save(cache, {**known, **fresh})
-    return [(found[url].version.size, found[url].hash) for url in urls]
+    return [(found[url].size, found[url].hash) for url in urls]
 
 
 def _of_file(path: str, known: Mapping[str, _Known]) -> _Known:
+    holder = _holder(path)
     try:
-        version = _version(path)
+        version = _version(holder)
         if path in known and known[path].version == version:
             return known[path]
-        with Path(path).open("rb") as file:
+        with _opened(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if _version(path) != version:
-            raise InputError(f"{path} changed while it was read", "Wait until whoever writes it has ended.")
+            size = file.tell()
+        if _version(holder) != version:
+            raise InputError(f"{holder} changed while it was read", "Wait until whoever writes it has ended.")
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error.strerror}", "Name a file that is there and can be read."
+            f"{path} cannot be read: {error.strerror or error}", "Name a file that is there and can be read."
         ) from None
-    return _Known(version, f"sha256:{digest}")
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise InputError(f"{path} is damaged: {error}", "Download the archive again.") from error
+    return _Known(version, f"sha256:{digest}", size)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """A file's content, unpacked where it lies in an archive; there its checksum is verified at the end."""
+    holder, inside, member = path.partition(IN_ARCHIVE)
+    if not inside:
+        with Path(path).open("rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(holder + IN_ARCHIVE[:4]) as archive, archive.open(member) as packed:
+        yield cast("BinaryIO", packed)
+
+
+def _holder(url: str) -> str:
+    """The file itself, or the archive that it lies in."""
+    archive, inside, _ = url.partition(IN_ARCHIVE)
+    return archive + IN_ARCHIVE[:4] if inside else url
 
 
 def _of_object(url: str, bucket: Location) -> _Known:
-    entry = bucket.stat(url.removeprefix(bucket.url))
+    entry = bucket.stat(_holder(url).removeprefix(bucket.url))
     if entry is None:
         raise InputError(f"{url} cannot be read: there is no such object", "Name an object that is there.")
-    return _Known(_Version(entry.size, 0, 0), f"etag:{entry.etag}")
+    return _Known(_Version(entry.size, 0, 0), f"etag:{entry.etag}", entry.size)
 
 
 def _version(path: str) -> _Version:
@@ -110,7 +139,7 @@ def _load(cache: Path | None) -> dict[str, _Known]:
     """Remembered hashes; none where there is no cache or it is not one: it can always be made again."""
     try:
         rows = json.loads(cache.read_bytes()) if cache else {}
-        return {path: _Known(_Version(*map(int, row[:3])), str(row[3])) for path, row in rows.items()}
+        return {path: _Known(_Version(*map(int, row[:3])), str(row[3]), int(row[4])) for path, row in rows.items()}
     except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError):
         return {}
 
@@ -118,7 +147,7 @@ def _load(cache: Path | None) -> dict[str, _Known]:
 def _save(cache: Path, known: Mapping[str, _Known]) -> None:
     settled = time.time_ns() - SETTLED_NS
     rows = {
-        path: [*row.version, row.hash]
+        path: [*row.version, row.hash, row.size]
         for path, row in known.items()
         if max(row.version.modified, row.version.changed) < settled
     }

@@ -26,6 +26,7 @@ from infra.s3 import ENVIRONMENT, S3Options, is_http, profile_keys, s3_error, s3
 
 if TYPE_CHECKING:
     import icechunk
+    from obstore import GetOptions
     from obstore.store import LocalStore, S3Store
     from zarr.abc.store import Store
 
@@ -115,6 +116,29 @@ class Location:
         self._found_locally(name)
         with self._errors(name, writing=False):
             return bytes(self._store.get(self._key(name)).bytes())
+
+    def read_range(self, name: str, *, start: int, length: int) -> bytes:
+        """`length` bytes of an object from `start` on, in one request; FileNotFoundError if it is absent."""
+        self._found_locally(name)
+        with self._errors(name, writing=False):
+            return bytes(self._store.get_range(self._key(name), start=start, length=length))
+
+    def read_unchanged(self, name: str, *, start: int, length: int, etag: str | None) -> bytes | None:
+        """`length` bytes of the version `etag` of an object; None where another version has taken its place.
+
+        The store itself compares, so that pieces of two versions are never mixed, at no request more.
+        """
+        from obstore.exceptions import PreconditionError
+
+        options: GetOptions = {"range": (start, start + length)}
+        if etag:
+            options["if_match"] = f'"{etag}"'
+        self._found_locally(name)
+        with self._errors(name, writing=False):
+            try:
+                return bytes(self._store.get(self._key(name), options=options).bytes())
+            except PreconditionError:
+                return None
 
     def read_json(self, name: str) -> Any:
         """Parsed JSON of an object; FileNotFoundError if it is absent."""
