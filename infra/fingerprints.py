@@ -11,11 +11,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from infra.errors import InputError
-from infra.storage import IN_ARCHIVE, Location, S3Options
+from infra.storage import Location, S3Options, archive_and_member
 
 THREADS = 8
 SETTLED_NS = 2 * 10**9  # a file may change again within one step of its disk's clock (FAT: 2 s) and look the same
@@ -82,7 +83,7 @@ def fingerprint_many(urls: Sequence[str], *, s3: S3Options, cache: Path | None) 
 
 
 def _of_file(path: str, known: Mapping[str, _Known]) -> _Known:
-    holder = _holder(path)
+    holder, _ = archive_and_member(path)
     try:
         version = _version(holder)
         if path in known and known[path].version == version:
@@ -102,25 +103,19 @@ def _of_file(path: str, known: Mapping[str, _Known]) -> _Known:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def _opened(path: str) -> Iterator[BufferedIOBase]:
     """A file's content, unpacked where it lies in an archive; there its checksum is verified at the end."""
-    holder, inside, member = path.partition(IN_ARCHIVE)
-    if not inside:
+    holder, member = archive_and_member(path)
+    if not member:
         with Path(path).open("rb") as file:
             yield file
         return
-    with zipfile.ZipFile(holder + IN_ARCHIVE[:4]) as archive, archive.open(member) as packed:
-        yield cast("BinaryIO", packed)
-
-
-def _holder(url: str) -> str:
-    """The file itself, or the archive that it lies in."""
-    archive, inside, _ = url.partition(IN_ARCHIVE)
-    return archive + IN_ARCHIVE[:4] if inside else url
+    with zipfile.ZipFile(holder) as archive, archive.open(member) as packed:
+        yield cast("BufferedIOBase", packed)  # the stubs know less than zipfile gives
 
 
 def _of_object(url: str, bucket: Location) -> _Known:
-    entry = bucket.stat(_holder(url).removeprefix(bucket.url))
+    entry = bucket.stat(archive_and_member(url)[0].removeprefix(bucket.url))
     if entry is None:
         raise InputError(f"{url} cannot be read: there is no such object", "Name an object that is there.")
     return _Known(_Version(entry.size, 0, 0), f"etag:{entry.etag}", entry.size)

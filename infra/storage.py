@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from obstore.store import LocalStore, S3Store
     from zarr.abc.store import Store
 
-__all__ = ["Entry", "Location", "S3Options", "gdal_environment", "gdal_path"]
+__all__ = ["Entry", "Location", "S3Options", "archive_and_member", "gdal_environment", "gdal_path"]
 
 IN_ARCHIVE = ".zip!/"  # "FOLDER/NAME.zip!/MEMBER" names a file in an archive
 STREAM_BYTES = 8 * 2**20  # bytes per piece of a streamed download
@@ -342,10 +342,15 @@ class Location:
 
 def gdal_path(url: str) -> str:
     """Path that GDAL opens: "/vsis3/bucket/key" for s3://…, "/vsizip/{…}/member" for "….zip!/member", else the path."""
+    file, member = archive_and_member(url)
+    path = f"/vsis3/{file.removeprefix('s3://')}" if file.startswith("s3://") else file
+    return f"/vsizip/{{{path}}}/{member}" if member else path
+
+
+def archive_and_member(url: str) -> tuple[str, str]:
+    """Archive and name in it of "ARCHIVE.zip!/MEMBER"; of any other URL itself, and ""."""
     archive, inside, member = url.partition(IN_ARCHIVE)
-    archive += IN_ARCHIVE[:4] if inside else ""
-    path = f"/vsis3/{archive.removeprefix('s3://')}" if archive.startswith("s3://") else archive
-    return f"/vsizip/{{{path}}}/{member}" if inside else path
+    return (archive + IN_ARCHIVE[:4], member) if inside else (url, "")
 
 
 def gdal_environment(s3: S3Options) -> dict[str, str | int]:

@@ -189,8 +189,9 @@ def _truncated(url: str, why: str) -> InputError:
 
 
 def _size(url: str, *, s3: S3Options) -> int:
-    from infra.storage import Location
+    from infra.storage import Location, archive_and_member
 
+    url, _ = archive_and_member(url)
     if not url.startswith("s3://"):
         if not Path(url).is_file():
             raise _missing(url)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.storage import Location, S3Options
-from pipelines.kinds.backscatter_stack.sources import GeoTiff, OperaRtc
+from pipelines.kinds.backscatter_stack.sources import GeoTiff, Hyp3Rtc, OperaRtc
 from pipelines.kinds.binding import Request
 
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ class Search:
     ----------
     paths : absolute paths, globs and s3:// URLs
     polarizations : that every scene must have, None for those that there are
+    one_orbit : whether scenes of several orbits are to be refused
     cache : file that remembers fingerprints of unchanged local files
     """
 
     paths: list[str]
     polarizations: list[str] | None
+    one_orbit: bool
     s3: S3Options
     cache: Path
 
@@ -55,6 +57,7 @@ def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
     search = Search(
         paths=[Location.parse(path, base=request.folder, s3=s3).url for path in given],
         polarizations=parameters.polarizations,
+        one_orbit=parameters.orbits != "mixed",
         s3=s3,
         cache=Path(request.settings.state_dir) / "fingerprints.json",
     )
@@ -69,6 +72,19 @@ def _opera(source: OperaRtc, search: Search) -> Found:
 
     del source
     return opera.find(search.paths, polarizations=search.polarizations, s3=search.s3, cache=search.cache)
+
+
+def _hyp3(source: Hyp3Rtc, search: Search) -> Found:
+    from dask_jobs.readers import hyp3_rtc
+
+    del source
+    return hyp3_rtc.find(
+        search.paths,
+        polarizations=search.polarizations,
+        one_orbit=search.one_orbit,
+        s3=search.s3,
+        cache=search.cache,
+    )
 
 
 def _geotiffs(source: GeoTiff, search: Search) -> Found:
@@ -91,4 +107,8 @@ def _geotiffs(source: GeoTiff, search: Search) -> Found:
     )
 
 
-READERS: dict[type[Any], Callable[[Any, Search], Found]] = {OperaRtc: _opera, GeoTiff: _geotiffs}
+READERS: dict[type[Any], Callable[[Any, Search], Found]] = {
+    OperaRtc: _opera,
+    Hyp3Rtc: _hyp3,
+    GeoTiff: _geotiffs,
+}

@@ -1,0 +1,299 @@
+"""HyP3 RTC (GAMMA): Sentinel-1 frames, one GeoTIFF per polarization, in folders or in the zips that ASF delivers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dask_jobs.readers.archives import list_archives, read_text
+from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
+from dask_jobs.readers.geotiff import PixelValues, check_scale, read_sample
+from dask_jobs.readers.hyp3_choice import choose
+from dask_jobs.readers.hyp3_name import FORM, Hyp3Name, decode
+from dask_jobs.readers.raster_headers import RasterHeader, read_headers, same_grid
+from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, check_times_of_one_orbit, relative_orbit
+from dask_jobs.scenes import Dropped, Found, Mask, Raster, Scene
+from infra.errors import InputError
+
+if TYPE_CHECKING:
+    from infra.storage import S3Options
+
+BANDS = ("VV", "VH", "HH", "HV")
+LS_MAP = "ls_map"
+OTHERS = ("inc_map", "dem", "area", "rgb", "water_mask")  # layers that no stack is made of
+LAYER = re.compile(rf"(?P<name>.+)_(?P<layer>{'|'.join((*BANDS, LS_MAP, *OTHERS))})\.tiff?")
+README = re.compile(r"(?P<name>.+)\.README(?:\.md)?\.txt")
+PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
+BITS = {"layover": 4, "shadow": 16}  # of the layover-shadow map, whose values are sums of bits
+CODES = range(256)  # of a byte; documented are sums up to 31
+THREADS = 16
+HEADER_BYTES = 4 * 2**20  # more than a TIFF's header, tags and block table take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """One product where it lies: a folder or an archive.
+
+    Attributes
+    ----------
+    place : URL of the folder or archive
+    layers : "VV", "ls_map" … to file
+    """
+
+    name: Hyp3Name
+    place: str
+    layers: dict[str, SourceFile] = field(default_factory=dict)
+    readme: list[SourceFile] = field(default_factory=list)
+
+    @property
+    def bands(self) -> frozenset[str]:
+        """Polarizations that are there."""
+        return frozenset(self.layers) & frozenset(BANDS)
+
+    def drop(self, reason: str) -> list[Dropped]:
+        """Every file of backscatter, left out."""
+        return [Dropped(path=self.layers[band].url, reason=reason) for band in sorted(self.bands)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readme:
+    """What a product's README adds to its name: absolute orbit, and time of processing (ISO 8601); None where it does not."""
+
+    absolute_orbit: int | None = None
+    processed: str | None = None
+
+
+def find(
+    path: Paths,
+    *,
+    polarizations: Sequence[str] | None = None,
+    one_orbit: bool = True,
+    s3: S3Options,
+    cache: Path | None = None,
+) -> Found:
+    """Scenes of HyP3 RTC products below `path`, one of each acquisition.
+
+    Parameters
+    ----------
+    path : folder, s3:// prefix, glob, or a list of these; zip archives in them are looked into, and read in place
+    polarizations : that every scene must have; None for those of most products
+    one_orbit : refuse scenes whose orbit is not known and whose times are of several
+    cache : file that remembers fingerprints of unchanged local files
+
+    Returns
+    -------
+    scenes in time order; `dropped` names copies of a product, products that a better one replaces, those without a
+    polarization, archives without a product, and foreign TIFFs. Radiometry, scale, speckle filter and water mask come from
+    the name, the orbit from the README in each product; pass direction and look are not known.
+
+    Raises
+    ------
+    InputError
+        If there is no product, no scene has the polarizations, a name or an archive is not what it should be, values are
+        not of the scale that the name says, two products of one acquisition differ in more than orbit and processing
+        time, or a file is damaged or on another grid than its scene.
+    """
+    packages, dropped = _packages(list_files(path, s3=s3), s3=s3)
+    if not packages:
+        raise InputError(
+            f"path: no HyP3 RTC product in {told(path)}", f"Expected are {FORM}_VV.tif and the like, or {FORM}.zip"
+        )
+    wanted = _wanted(packages, polarizations)
+    complete, incomplete = _complete(packages, wanted)
+    files = [package.layers[layer] for package in complete for layer in _used(package, wanted)]
+    headers = read_headers(files, s3=s3)
+    for file in files:
+        _check_size(file, headers[file.url])
+    readmes = _readmes(complete, s3=s3)
+    scenes = with_fingerprints(
+        (_scene(package, wanted, headers, readmes[package.place, package.name.name]) for package in complete),
+        s3=s3,
+        cache=cache,
+    )
+    found = [
+        (package, scene, readmes[package.place, package.name.name].processed)
+        for package, scene in zip(complete, scenes, strict=True)
+    ]
+    kept, replaced = choose(found)
+    _check_scales(kept, wanted[0], headers, s3=s3)
+    ordered = tuple(sorted((scene for _, scene, _ in kept), key=lambda s: (s.time, s.id)))
+    if one_orbit:
+        check_times_of_one_orbit(ordered)
+    return Found(scenes=ordered, dropped=(*dropped, *incomplete, *replaced))
+
+
+def _packages(files: Sequence[SourceFile], *, s3: S3Options) -> tuple[list[Package], list[Dropped]]:
+    zips = [file for file in files if file.name.lower().endswith(".zip")]
+    packages: dict[tuple[str, str], Package] = {}
+    dropped = _collect(((file, file.url.rpartition("/")[0]) for file in files if file not in set(zips)), packages)
+    for archive, members in list_archives(zips, s3=s3).items():
+        before = len(packages)
+        dropped += _collect(((member, archive) for member in members), packages)
+        if len(packages) == before:
+            dropped.append(Dropped(path=archive, reason="the archive holds no HyP3 RTC product"))
+    return list(packages.values()), dropped
+
+
+def _collect(files: Iterable[tuple[SourceFile, str]], packages: dict[tuple[str, str], Package]) -> list[Dropped]:
+    """Add files to the package of their name and place; the TIFFs that are of none."""
+    dropped: list[Dropped] = []
+    readmes: list[tuple[tuple[str, str], SourceFile]] = []
+    for file, place in files:
+        layer, readme = LAYER.fullmatch(file.name), README.fullmatch(file.name)
+        name = decode(layer["name"]) if layer else None
+        if layer and name:
+            package = packages.setdefault((name.name, place), Package(name=name, place=place))
+            first = package.layers.setdefault(layer["layer"], file)
+            if first is not file:
+                dropped.append(Dropped(path=file.url, reason=f"the same file as {first.url}"))
+        elif file.name.lower().endswith((".tif", ".tiff")):
+            dropped.append(Dropped(path=file.url, reason="the name is not that of a HyP3 RTC raster"))
+        elif readme:
+            readmes.append(((readme["name"], place), file))
+    for key, file in readmes:
+        if key in packages:
+            packages[key].readme.append(file)
+    return dropped
+
+
+def _wanted(packages: Sequence[Package], asked: Sequence[str] | None) -> tuple[str, ...]:
+    there = sorted(frozenset().union(*(p.bands for p in packages)))
+    if not there:
+        raise InputError("path: only other layers of HyP3 products, no backscatter", f"Expected are {FORM}_VV.tif …")
+    if asked is None:
+        counts = Counter(p.bands for p in packages if p.bands)
+        most = max(counts, key=lambda some: (counts[some], len(some), sorted(some)))
+        return tuple(sorted(most))
+    wanted = tuple(dict.fromkeys(p.upper() for p in asked))
+    for polarization in wanted:
+        if polarization not in there:
+            raise InputError(
+                f"polarizations: {polarization} is not there; there are {', '.join(there)}",
+                f"Take {polarization} out of `polarizations`, or add its files to `path`.",
+            )
+    return wanted
+
+
+def _complete(packages: Sequence[Package], wanted: Sequence[str]) -> tuple[list[Package], list[Dropped]]:
+    """One package of each product that has all that is wanted, a folder rather than an archive; why the others are not."""
+    chosen: dict[str, Package] = {}
+    dropped: list[Dropped] = []
+    for package in sorted(packages, key=lambda p: (p.place.lower().endswith(".zip"), p.place)):
+        lacking = [band for band in wanted if band not in package.bands]
+        if lacking:
+            dropped += package.drop(f"the scene lacks {', '.join(lacking)}")
+            continue
+        first = chosen.setdefault(package.name.name, package)
+        if first is not package:
+            dropped += package.drop(f"the same product as in {first.place}")
+    if not chosen:
+        raise InputError(
+            f"polarizations: no scene has all of {', '.join(wanted)}", "Ask for the polarizations of one kind of scene."
+        )
+    return list(chosen.values()), dropped
+
+
+def _used(package: Package, wanted: Sequence[str]) -> list[str]:
+    return [*wanted, LS_MAP] if LS_MAP in package.layers else list(wanted)
+
+
+def _check_size(file: SourceFile, header: RasterHeader) -> None:
+    """A file that is much larger than its pixels hides something: unpacking it would only cost."""
+    import numpy as np
+
+    from infra.storage import archive_and_member
+
+    pixels = header.grid.pixels * header.bands * np.dtype(header.dtype).itemsize
+    most = 2 * pixels + HEADER_BYTES  # overviews are a third of the pixels, what cannot be compressed grows a little
+    if archive_and_member(file.url)[1] and file.size > most:
+        raise InputError(
+            f"{file.url} unpacks to {file.size} bytes, where its pixels take {pixels}",
+            "Do not use archives of unknown origin: download it again from ASF, or take it out of `path`.",
+        )
+
+
+def _readmes(packages: Sequence[Package], *, s3: S3Options) -> dict[tuple[str, str], Readme]:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="readmes") as pool:
+        said = list(pool.map(lambda package: _readme(package, s3=s3), packages))
+    return {(p.place, p.name.name): readme for p, readme in zip(packages, said, strict=True)}
+
+
+def _readme(package: Package, *, s3: S3Options) -> Readme:
+    if not package.readme:
+        return Readme()
+    text = read_text(package.readme[0], s3=s3)
+    processed = PROCESSED.search(text)
+    return Readme(
+        absolute_orbit=absolute_orbit_of_granule(text, platform=package.name.platform),
+        processed=processed[1] if processed else None,
+    )
+
+
+def _scene(package: Package, wanted: Sequence[str], headers: Mapping[str, RasterHeader], readme: Readme) -> Scene:
+    name = package.name
+    used = {layer: headers[package.layers[layer].url] for layer in _used(package, wanted)}
+    grid = same_grid(list(used.values()), what=f"the rasters of {name.name}")
+    orbit = readme.absolute_orbit
+    place = (
+        f"_{grid.left:.10g}_{grid.top:.10g}" if name.clipped else ""
+    )  # pieces of one acquisition are scenes of one pass
+    return Scene(
+        id=name.acquisition + place,
+        release=name.release,
+        time=name.start,
+        grid=grid,
+        rasters={band: _raster(used[band], name) for band in wanted},
+        mask=_mask(used[LS_MAP]) if LS_MAP in used else None,
+        radiometry=name.radiometry,
+        platform=name.platform,
+        absolute_orbit=orbit,
+        relative_orbit=None if orbit is None else relative_orbit(name.platform, orbit, time=name.start),
+    )
+
+
+def _raster(header: RasterHeader, name: Hyp3Name) -> Raster:
+    if header.bands != 1:
+        raise InputError(f"{header.url} has {header.bands} bands, HyP3's backscatter has one", "Restore the product.")
+    return Raster(url=header.url, scale=name.scale, nodata=name.nodata if header.nodata is None else header.nodata)
+
+
+def _mask(header: RasterHeader) -> Mask:
+    import numpy as np
+
+    if np.dtype(header.dtype) != np.uint8:
+        raise InputError(
+            f"{header.url} holds {header.dtype} values, a layover-shadow map holds uint8", "Restore the product's file."
+        )
+    codes = [code for code in CODES if code != header.nodata]
+    layers = {layer: tuple(code for code in codes if code & bit) for layer, bit in BITS.items()}
+    return Mask(raster=Raster(url=header.url, nodata=header.nodata), layers=layers)
+
+
+def _check_scales(
+    kept: Sequence[tuple[Package, Scene, str | None]],
+    polarization: str,
+    headers: Mapping[str, RasterHeader],
+    *,
+    s3: S3Options,
+) -> None:
+    """Every product's values must be of the scale in its name: no other place says it."""
+
+    def check(item: tuple[Package, Scene, str | None]) -> None:
+        raster, header = item[1].rasters[polarization], headers[item[1].rasters[polarization].url]
+        values = PixelValues(scale=raster.scale, nodata=raster.nodata)
+        try:
+            check_scale(read_sample(header, values, s3=s3), values, url=raster.url)
+        except InputError as error:
+            letter = {"power": "p", "amplitude": "a", "db": "d"}[raster.scale]
+            raise InputError(
+                f"{error.message}; the scale is the second letter ({letter!r}) in the product's name",
+                "Restore the product's original name, or convert it to what its name says.",
+            ) from error
+
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="samples") as pool:
+        list(pool.map(check, kept))
