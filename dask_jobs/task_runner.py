@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-    from infra.storage import Location
 
 PHASES = {  # fractions done: from, to
     "block": (0.0, 0.6),
@@ -25,21 +23,17 @@ Checkpoint = Callable[[str, float], None]
 """Called with (a phase, fraction of everything done); raises where the driver may not go on."""
 
 
-class Placed(Protocol):
-    """What every task of a piece of work needs; it has a place for markers."""
-
-    @property
-    def place(self) -> Location:
-        """Work in progress."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class TaskRunner:
-    """Sends tasks to the cluster and says how far everything is."""
+    """Sends tasks to the cluster and says how far everything is.
+
+    Attributes
+    ----------
+    work : what every task needs; its `place` holds the markers
+    """
 
     client: Client
-    work: Placed
+    work: Any
     checkpoint: Checkpoint
 
     def each(
@@ -54,7 +48,9 @@ class TaskRunner:
         start, end = PHASES[phase]
         futures = self.client.map(function, *items, work=self.work, pure=False, **more) if items and items[0] else []
         try:
-            for done, _ in enumerate(as_completed(futures, with_results=True), start=of - later - len(futures) + 1):
+            for done, _ in enumerate(
+                as_completed(futures, with_results=True, loop=self.client.loop), start=of - later - len(futures) + 1
+            ):
                 self.checkpoint(phase, start + (end - start) * done / of)
         finally:
             self.client.cancel(futures)

@@ -23,7 +23,7 @@ class Written:
     name: str
     path: str
     media_type: str
-    role: Literal["store", "raster", "table", "file"]
+    role: Literal["store", "raster", "table", "figure", "file"]
     size: int
     polarization: str | None = None
     date: str | None = None

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from pipelines.run import Run
 
+OPENABLE = frozenset({"store", "raster", "table"})
+
 
 def open_product(
     run: Run | str | None = None,
@@ -65,6 +67,8 @@ def _rows(run: Run | str | None, settings: Settings) -> list[Any]:
 def _one(rows: list[Any], wanted: dict[str, str | None]) -> Any:
     asked = {name: value for name, value in wanted.items() if value is not None}
     fitting = [row for row in rows if all(getattr(row, name) == value for name, value in asked.items())]
+    if len(fitting) > 1:  # a figure may be called like the table that it shows
+        fitting = [row for row in fitting if row.role in OPENABLE] or fitting
     if len(fitting) > 1 and {row.role for row in fitting} == {"table"}:
         fitting = [row for row in fitting if row.media_type != "text/csv"]
     if len(fitting) != 1:

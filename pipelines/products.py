@@ -138,14 +138,15 @@ def _asset(product: Product) -> Any:
         href=product.path if product.path.startswith("..") else f"./{product.path}",
         media_type=product.media_type,
         title=" ".join(str(part) for part in (product.name, product.polarization, product.date, product.zone) if part),
-        roles=["data"],
+        roles=["overview" if product.role == "figure" else "data"],
         extra_fields={"sarbatch:product": row, **({"unit": product.units} if product.units else {})},
     )
 
 
 def _asset_key(product: Product) -> str:
     labels = [getattr(product, label) for label in LABELS]
-    suffix = product.media_type.rpartition("/")[2].partition(";")[0] if product.role == "table" else None
+    several = product.role in {"table", "figure"}  # one content in several formats
+    suffix = product.media_type.rpartition("/")[2].partition(";")[0] if several else None
     return "-".join(str(part) for part in (product.name, *labels, suffix) if part)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import InputError, StateError
+from infra.grid import Grid
 from infra.region import Region, read_polygons
 from infra.storage import Location
 from pipelines.cost import Work
@@ -19,10 +20,13 @@ from pipelines.orders import Order, Product
 from pipelines.products import href, published
 
 if TYPE_CHECKING:
+    from dask_jobs.draw_stack import FigureChoice, Subject
     from dask_jobs.time_series import Zone
 
 PIXELS_PER_SECOND = 40e6  # of one core: read, decode, reduce, all dates and polarizations
 TASK_SECONDS = 4.0  # to start a driver and compile the kernels
+STATISTICS_SHARE = 0.6  # of the progress, where figures follow
+SYMBOLS = {"gamma0_terrain": "γ⁰", "sigma0_ellipsoid": "σ⁰", "sigma0_terrain": "σ⁰", "beta0": "β⁰"}
 
 
 def survey(request: Request) -> Survey:
@@ -32,6 +36,7 @@ def survey(request: Request) -> Survey:
         raise TypeError(type(parameters).__name__)
     stack = request.inputs["stack"].summary
     _check_smoothing(parameters, stack["groups"])
+    _check_dates(parameters, stack["groups"])
     zones = _read_zones(parameters, request) if parameters.zones else []
     digest = hashlib.sha256(repr([(zone["name"], zone["wkt"]) for zone in zones]).encode()).hexdigest()
     return Survey(
@@ -61,6 +66,7 @@ def continuation(order: Order, survey: Survey) -> Continuation:
 def make(order: Order, driver: Driver) -> list[Product]:
     """Reduce every group of the stack to rasters and a table."""
     from dask_jobs.block_layout import BLOCK_BYTES
+    from dask_jobs.draw_stack import draw_stack
     from dask_jobs.reduce_stack import reduce_stack
     from dask_jobs.reduction import Reduction
     from dask_jobs.smoothing import Smoothing
@@ -75,6 +81,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
     zones: list[Zone] = [
         Zone(name=zone["name"], region=Region(wkt=zone["wkt"], masks=True)) for zone in order.document["zones"]
     ]
+    choice = _figure_choice(parameters)
     products: list[Product] = []
     driver.checkpoint("start", 0.0)
     for index, store in enumerate(stores):
@@ -95,17 +102,90 @@ def make(order: Order, driver: Driver) -> list[Product]:
             reduction,
             parts=driver.parts,
             client=driver.client,
-            checkpoint=_checkpoint(driver, index, len(stores)),
+            checkpoint=_checkpoint(driver, index, len(stores), part=(0.0, STATISTICS_SHARE if choice else 1.0)),
             block_bytes=min(BLOCK_BYTES, driver.block_bytes),
         )
+        if choice is not None:
+            written += draw_stack(
+                reduction,
+                written,
+                choice=choice,
+                subject=_subject(order, group=store.group),
+                parts=driver.parts,
+                client=driver.client,
+                checkpoint=_checkpoint(driver, index, len(stores), part=(STATISTICS_SHARE, 1.0)),
+            )
         products += [Product(**asdict(row), units=KIND.product(row.name).units) for row in written]
     return products
 
 
-def _checkpoint(driver: Driver, index: int, total: int) -> Callable[[str, float], None]:
-    """Progress over all groups; a block of the reduction is kept as soon as it is there."""
-    names = dict.fromkeys(("block", "median", "quantile", "threshold"), "committed")
-    return lambda point, fraction: driver.checkpoint(names.get(point, point), (index + fraction) / total)
+def _checkpoint(driver: Driver, index: int, total: int, *, part: tuple[float, float]) -> Callable[[str, float], None]:
+    """Progress over all groups, of each of which this is a part; what a task has made is kept as soon as it is there."""
+    kept = ("block", "median", "quantile", "threshold", "look")
+    names = {**dict.fromkeys(kept, "committed"), "figure": "write"}
+    start, end = part
+
+    def checkpoint(point: str, fraction: float) -> None:
+        driver.checkpoint(names.get(point, point), (index + start + (end - start) * fraction) / total)
+
+    return checkpoint
+
+
+def _figure_choice(parameters: StackStatistics) -> FigureChoice | None:
+    """What to draw; None for nothing."""
+    from dask_jobs.draw_stack import FigureChoice
+
+    if parameters.figures == "none":
+        return None
+    given = parameters.figures
+    return FigureChoice(
+        maps=given.maps,
+        dates=given.dates if isinstance(given.dates, str) else tuple(map(str, given.dates)),
+        cov_histogram=given.cov_histogram,
+        time_series=given.time_series,
+        footprints=given.footprints,
+        animation=tuple(given.animation),
+        animation_means=tuple(given.animation_means),
+        stretch_db=given.stretch_db,
+        frames_per_second=given.frames_per_second,
+    )
+
+
+def _check_dates(parameters: StackStatistics, groups: Mapping[str, Any]) -> None:
+    """A date that was asked for by name must be there: better said now than after the statistics."""
+    if parameters.figures == "none" or isinstance(parameters.figures.dates, str):
+        return
+    days = {datetime.fromisoformat(time).date() for group in groups.values() for time in group["times"]}
+    for wanted in parameters.figures.dates:
+        if wanted not in days:
+            near = sorted(sorted(days, key=lambda day: abs(day - wanted))[:3])
+            raise InputError(
+                f"figures.dates: {wanted} is not in the stack ({len(days)} dates); "
+                f"the nearest are {', '.join(map(str, near))}",
+                "Name dates that it has, or say first-and-last, all or none.",
+            )
+
+
+def _subject(order: Order, *, group: str) -> Subject:
+    """What the figures say of the stack, and where its scenes are."""
+    from dask_jobs.draw_stack import Subject
+    from dask_jobs.figures.footprints import outlines_of
+
+    scenes = order.inputs["stack"].document["groups"][group]["scenes"]
+    quantity = order.document["radiometry"]["quantity"]
+    orbits = sorted({label for scene in scenes if (label := orbit_label(scene))})
+    named = f"orbit {orbits[0]}" if len(orbits) == 1 else f"orbits {', '.join(orbits)}" if orbits else ""
+    return Subject(
+        quantity=SYMBOLS.get(quantity, "backscatter"),
+        about=", ".join(words for words in (quantity if quantity in SYMBOLS else "", named) if words),
+        outlines=outlines_of(Grid(**scene["grid"]) for scene in scenes),
+    )
+
+
+def orbit_label(scene: Mapping[str, Any]) -> str:
+    """Relative orbit and pass of a scene in words ("137 ascending"); "" where neither is known."""
+    number, direction = scene["relative_orbit"], scene["pass_direction"]
+    return " ".join(str(part) for part in (number, direction) if part is not None)
 
 
 def _check_smoothing(parameters: StackStatistics, groups: Mapping[str, Any]) -> None:

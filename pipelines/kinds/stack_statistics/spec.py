@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, TaskReference, not_in_key
+from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, TaskReference, not_in_key, not_in_line
+from pipelines.kinds.stack_statistics.figures_spec import FIGURES, Figures
 from pipelines.kinds.stack_statistics.parts import Smoothing, Threshold
 
 
@@ -39,6 +40,9 @@ class StackStatistics(Parameters):
     )
     zone_name: str = Field(
         "name", description="attribute of the zones file that names a zone; row numbers if it has none"
+    )
+    figures: Figures | Literal["none"] = not_in_line(
+        Figures(), description="pictures of what is made; the word none leaves them all out"
     )
 
     @field_validator("percentiles")
@@ -110,6 +114,7 @@ KIND = KindSpec(
             long_name="speckle floor, looks and threshold of the coefficient of variation, per polarization (JSON)",
         ),
         ProductSpec(name="time_series", role="table", long_name="backscatter of the area and its zones, per date"),
+        *FIGURES,
     ),
     backends={"dask": "pipelines.kinds.stack_statistics.dask"},
 )

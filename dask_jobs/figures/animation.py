@@ -1,0 +1,151 @@
+"""A stack as a film: the map of each date, alone or beside the growing time series. One stretch for all frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dask_jobs.figures.ground import ground_of
+from dask_jobs.figures.map import (
+    EDGE,
+    DrawnMap,
+    Heading,
+    draw_map,
+    frame_of,
+    heading_height,
+    place_map,
+    write_heading,
+)
+from dask_jobs.figures.series import time_axis
+from dask_jobs.figures.style import LINES, Sheet, say_no_data
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from dask_jobs.figures.map_marks import Shade
+    from dask_jobs.figures.picture import Picture
+
+SCREEN = 100  # dots per inch of a frame
+PANEL = (4.2, 2.6)  # inches: the time series beside the image
+LABELS = 0.8  # inches: left of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One date of a film: what its title says, and its picture in linear power."""
+
+    title: str
+    picture: Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """The time series that grows: mean of the area on each date, linear power in, dB drawn.
+
+    Attributes
+    ----------
+    times : dims (time,), datetime64
+    power : dims (time,), linear power, NaN where a date has no data
+    label : of the axis
+    """
+
+    times: np.ndarray
+    power: np.ndarray
+    label: str
+
+    @property
+    def db(self) -> np.ndarray:
+        """10 log10 of the mean power."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.power > 0, 10 * np.log10(self.power), np.nan)
+
+
+def film(moments: Iterable[Moment], *, shade: Shade, about: str) -> Iterator[np.ndarray]:
+    """Frames of the map of each date, dims (y, x, 3), uint8, all of one even size."""
+    drawn: DrawnMap | None = None
+    for moment in moments:
+        if drawn is None:
+            heading = Heading(title=moment.title, about=about)
+            drawn = draw_map(moment.picture, shade=shade, heading=heading, dpi=SCREEN, legend=True)
+            drawn = _prepared(drawn)
+        _change(drawn, moment, shade=shade)
+        yield drawn.sheet.pixels()
+
+
+def film_with_means(moments: Iterable[Moment], means: Means, *, shade: Shade, about: str) -> Iterator[np.ndarray]:
+    """Frames of the image of each date beside the means up to then; as `film`."""
+    drawn: DrawnMap | None = None
+    grown: _Growing | None = None
+    for number, moment in enumerate(moments):
+        if drawn is None or grown is None:
+            drawn, axes = _beside(moment, shade=shade, about=about)
+            grown = _Growing(axes, means)
+        _change(drawn, moment, shade=shade)
+        grown.until(number)
+        yield drawn.sheet.pixels()
+
+
+def _beside(moment: Moment, *, shade: Shade, about: str) -> tuple[DrawnMap, Axes]:
+    """Sheet with the image and empty axes for the means: to the right, or below where the image is wide."""
+    picture, heading = moment.picture, Heading(title=moment.title, about=about)
+    ground = ground_of(picture.bounds, crs=picture.grid.crs)
+    frame = frame_of(picture, ground, long=4.5)
+    body, panel = (frame.body_width, frame.body_height), (LABELS + PANEL[0] + 0.2, PANEL[1] + 0.6)
+    if frame.width > 5.0:
+        width, height, corner = max(body[0], panel[0]), body[1] + 0.25 + panel[1], (0.0, body[1] + 0.25)
+    else:
+        width, height, corner = body[0] + 0.2 + panel[0], max(body[1], panel[1]), (body[0] + 0.2, 0.0)
+    top = EDGE + heading_height(heading, width=width)
+    sheet = Sheet(width + 2 * EDGE, top + height + EDGE, dpi=SCREEN)
+    title = write_heading(sheet, heading)
+    image = place_map(sheet, picture, frame=frame, shade=shade, ground=ground, at=(EDGE, top), legend=True)
+    axes = sheet.axes(EDGE + corner[0] + LABELS, top + corner[1], *PANEL)
+    return _prepared(DrawnMap(sheet=sheet, image=image, title=title)), axes
+
+
+class _Growing:
+    """Means up to a date, the last one marked; the axes are those of the whole series from the first frame on."""
+
+    def __init__(self, axes: Axes, means: Means) -> None:
+        self._means = means
+        db = means.db
+        axes.grid(visible=True)
+        axes.set_ylabel(means.label)
+        time_axis(axes, means.times)
+        some = db[np.isfinite(db)]
+        if some.size:
+            room = max(0.08 * float(some.max() - some.min()), 0.5)
+            axes.set_ylim(some.min() - room, some.max() + room)
+        else:
+            say_no_data(axes, width=PANEL[0], height=PANEL[1])
+            axes.set_yticks([])
+        (self._line,) = axes.plot([], [], color=LINES[0], marker="o", markersize=3)
+        (self._now,) = axes.plot([], [], color=LINES[2], marker="o", markersize=9, fillstyle="none", markeredgewidth=2)
+
+    def until(self, number: int) -> None:
+        times, db = self._means.times, self._means.db
+        self._line.set_data(times[: number + 1], db[: number + 1])
+        self._now.set_data(times[number : number + 1], db[number : number + 1])
+
+
+def _prepared(drawn: DrawnMap) -> DrawnMap:
+    """The same map with the words "no data" ready to be shown, and those of the first date gone."""
+    axes = drawn.image.axes
+    for words in list(axes.texts):
+        words.remove()
+    box: Any = axes.get_position()
+    say_no_data(axes, width=box.width * drawn.sheet.width, height=box.height * drawn.sheet.height)
+    return drawn
+
+
+def _change(drawn: DrawnMap, moment: Moment, *, shade: Shade) -> None:
+    """Put another date on the map."""
+    shown: Any = drawn.image.get_array()
+    values = shade.seen(moment.picture.at_most(max(shown.shape)))
+    drawn.image.set_data(values)
+    drawn.title.set_text(moment.title)
+    for words in drawn.image.axes.texts:
+        words.set_visible(moment.picture.empty)
