@@ -39,7 +39,7 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
     power = work.pixels(block)
     if np.isfinite(power).any():  # else the arrays say "no data" already
         made = temporal_statistics(power, days=work.days, percentiles=work.percentiles, min_count=work.min_count)
-        for name, values in made.items():
+        for name, values in {**made, **_fitted(power, work=work)}.items():
             work.array(block.polarization, name)[block.window.slices] = values
         count_cov(block, made, work=work)
     inside = work.members(block)
@@ -47,6 +47,21 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
     if near is not None and partial.count.any():
         work.place.write(block.near, Near.of(rows(power, inside=inside), bucket=near).to_bytes())
     work.place.write(block.first_look, partial.to_bytes(upper=upper))
+
+
+def _fitted(power: np.ndarray, *, work: Work) -> dict[str, np.ndarray]:
+    """What is fitted to each pixel where it was asked for: a cycle, a trend."""
+    from dask_jobs.harmonic import harmonic
+    from dask_jobs.trend import trend
+
+    made: dict[str, np.ndarray] = {}
+    if work.harmonic_period is not None:
+        cycle = harmonic(power, days=work.times, period=work.harmonic_period)
+        made |= {"harmonic_amplitude": cycle.amplitude, "harmonic_phase": cycle.phase}
+    if work.trend:
+        found = trend(power, days=work.times)
+        made |= {"trend": found.slope, "trend_p": found.significance}
+    return made
 
 
 class Looked(NamedTuple):

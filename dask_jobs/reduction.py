@@ -47,6 +47,8 @@ class Reduction:
     min_count : dates that a pixel needs for its coefficient of variation
     looks : equivalent number of looks of one scene; None to estimate it from the stack
     threshold : on the coefficient of variation; None for none
+    harmonic_period : of the cycle that is fitted to each pixel, days; None for none
+    trend : whether each pixel's trend is fitted
     smoothing : of the time series; None for none
     region : the area that the stack was cut to, None for none: its time series counts the pixels inside
     zones : parts of the area with time series of their own
@@ -60,6 +62,8 @@ class Reduction:
     min_count: int = 2
     looks: float | None = None
     threshold: Threshold | None = None
+    harmonic_period: float | None = None
+    trend: bool = False
     smoothing: Smoothing | None = None
     region: Region | None = None
     zones: tuple[Zone, ...] = ()
@@ -67,7 +71,12 @@ class Reduction:
     @property
     def layers(self) -> tuple[StatisticLayer, ...]:
         """Rasters of every polarization."""
-        return statistic_layers(self.percentiles, threshold=self.threshold is not None)
+        return statistic_layers(
+            self.percentiles,
+            threshold=self.threshold is not None,
+            harmonic=self.harmonic_period is not None,
+            trend=self.trend,
+        )
 
 
 class Block(NamedTuple):
@@ -132,6 +141,8 @@ class Work:
     min_count: int
     looks: float | None
     threshold: Threshold | None
+    harmonic_period: float | None
+    trend: bool
     layers: tuple[StatisticLayer, ...]
     place: Location
 
@@ -198,6 +209,8 @@ def open_work(reduction: Reduction, *, place: Location) -> tuple[Work, Ledger]:
         min_count=reduction.min_count,
         looks=reduction.looks,
         threshold=reduction.threshold,
+        harmonic_period=reduction.harmonic_period,
+        trend=reduction.trend,
         layers=reduction.layers,
         place=place,
     )
@@ -247,6 +260,8 @@ def _plan(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) -> d
         "min_count": work.min_count,
         "looks": work.looks,
         "threshold": asdict(work.threshold) if work.threshold else None,
+        "harmonic_period": work.harmonic_period,
+        "trend": work.trend,
         "region": work.region.wkt if work.region and work.region.masks else None,
         "zones": [[zone.name, zone.region.wkt] for zone in work.zones],
         "windows": [list(window) for window in layout.windows],

@@ -28,13 +28,16 @@ class StatisticLayer:
     kept: bool = False
 
 
-def statistic_layers(percentiles: Iterable[float], *, threshold: bool = False) -> tuple[StatisticLayer, ...]:
+def statistic_layers(
+    percentiles: Iterable[float], *, threshold: bool = False, harmonic: bool = False, trend: bool = False
+) -> tuple[StatisticLayer, ...]:
     """Rasters of every polarization, in the order in which people read them.
 
     Parameters
     ----------
     percentiles : 0 to 100
     threshold : whether the coefficient of variation has one
+    harmonic, trend : whether they are fitted
     """
     return (
         _power("mean", "temporal mean of backscatter"),
@@ -53,6 +56,24 @@ def statistic_layers(percentiles: Iterable[float], *, threshold: bool = False) -
         ),
         *(_power(percentile_name(p), f"temporal percentile {p:g} of backscatter") for p in percentiles),
         *(_thresholded() if threshold else ()),
+        *(_harmonic() if harmonic else ()),
+        *(_trend() if trend else ()),
+    )
+
+
+def _harmonic() -> tuple[StatisticLayer, ...]:
+    phase = "day of the cycle on which the fitted backscatter is highest"
+    return (
+        _power("harmonic_amplitude", "amplitude of the fitted cycle of backscatter"),
+        _raster("harmonic_phase", phase, units="d", overview="nearest", array="harmonic_phase"),
+    )
+
+
+def _trend() -> tuple[StatisticLayer, ...]:
+    slope, significance = "Theil-Sen slope of backscatter in decibel", "significance of the trend (Mann-Kendall)"
+    return (
+        _raster("trend", slope, units="dB/year", overview="power", array="trend"),
+        _raster("trend_p", significance, units="1", overview="nearest", array="trend_p"),
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dask_jobs.time_series import Zone
 
 PIXELS_PER_SECOND = 40e6  # of one core: read, decode, reduce, all dates and polarizations
+HARMONIC_PER_SECOND = 150e6  # dates of pixels
+PAIRS_PER_SECOND = 130e6  # pairs of dates of a pixel, for their slopes
 TASK_SECONDS = 4.0  # to start a driver and compile the kernels
 STATISTICS_SHARE = 0.6  # of the progress, where figures follow
 SYMBOLS = {"gamma0_terrain": "γ⁰", "sigma0_ellipsoid": "σ⁰", "sigma0_terrain": "σ⁰", "beta0": "β⁰"}
@@ -94,6 +96,8 @@ def make(order: Order, driver: Driver) -> list[Product]:
             min_count=parameters.min_count,
             looks=parameters.looks,
             threshold=Threshold(**parameters.threshold.model_dump()) if parameters.threshold else None,
+            harmonic_period=parameters.harmonic.period if parameters.harmonic else None,
+            trend=parameters.trend,
             smoothing=Smoothing(**parameters.smoothing.model_dump()) if parameters.smoothing else None,
             region=order.region,
             zones=tuple(zones),
@@ -219,16 +223,21 @@ def _read_zones(parameters: StackStatistics, request: Request) -> list[dict[str,
 
 
 def _work(stack: Mapping[str, Any], parameters: StackStatistics) -> Work:
-    pixels = written = 0
+    pixels = written = pairs = 0
     bands = len(stack["polarizations"])
     pixel_bytes = 4 * (9 + len(parameters.percentiles)) + (5 if parameters.threshold else 0)  # a mask has one byte
+    pixel_bytes += 8 * bool(parameters.harmonic) + 8 * parameters.trend
     for group in stack["groups"].values():
         pixels += sum(group["covered"]) * bands
+        pairs += sum(group["covered"]) * bands * (len(group["covered"]) - 1) // 2
         written += max(group["covered"]) * pixel_bytes * bands
     return Work(
         pixels=pixels,
         bytes_read=4 * pixels,
         bytes_written=written,
-        core_seconds=pixels / PIXELS_PER_SECOND + written / 50e6,
+        core_seconds=pixels / PIXELS_PER_SECOND
+        + written / 50e6
+        + pixels * bool(parameters.harmonic) / HARMONIC_PER_SECOND
+        + pairs * parameters.trend / PAIRS_PER_SECOND,
         fixed_seconds=TASK_SECONDS,
     )

@@ -46,3 +46,9 @@ class Smoothing(Strict):
     degree: int = Field(
         2, ge=0, le=3, description="degree of the local polynomial; degree + 1 dates in a window are needed"
     )
+
+
+class Harmonic(Strict):
+    """A cycle of one period in each pixel's power, by least squares."""
+
+    period: float = Field(365.25, gt=0, description="period of the fitted cycle, days")

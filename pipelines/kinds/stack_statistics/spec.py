@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, TaskReference, not_in_key, not_in_line
 from pipelines.kinds.stack_statistics.figures_spec import FIGURES, Figures
-from pipelines.kinds.stack_statistics.parts import Smoothing, Threshold
+from pipelines.kinds.stack_statistics.parts import Harmonic, Smoothing, Threshold
 
 
 class StackStatistics(Parameters):
@@ -31,6 +31,13 @@ class StackStatistics(Parameters):
     )
     threshold: Threshold | None = Field(
         None, description="threshold on the coefficient of variation, for cov_mask and cov_thresholded"
+    )
+    harmonic: Harmonic | None = Field(
+        None, description="cycle fitted to each pixel, for harmonic_amplitude and harmonic_phase"
+    )
+    trend: bool = Field(
+        default=False,
+        description="trend of each pixel and its significance; time grows with the square of the dates",
     )
     smoothing: Smoothing | None = Field(
         Smoothing(), description="smooth curve of the time series (column smoothed_db); null for none"
@@ -108,6 +115,32 @@ KIND = KindSpec(
             overview="nearest",
         ),
         _power("cov_thresholded", "coefficient of variation where it reaches the threshold (with `threshold`)"),
+        _power("harmonic_amplitude", "amplitude of the fitted cycle of backscatter (with `harmonic`)"),
+        ProductSpec(
+            name="harmonic_phase",
+            role="raster",
+            long_name="day of the cycle on which the fitted backscatter is highest, from 0 to below the period "
+            "(with `harmonic`)",
+            units="d",
+            dtype="float32",
+            overview="nearest",
+        ),
+        ProductSpec(
+            name="trend",
+            role="raster",
+            long_name="Theil-Sen slope of backscatter in decibel (with `trend`)",
+            units="dB/year",
+            dtype="float32",
+            overview="power",
+        ),
+        ProductSpec(
+            name="trend_p",
+            role="raster",
+            long_name="two-sided significance of the trend by the Mann-Kendall test, 0 to 1 (with `trend`)",
+            units="1",
+            dtype="float32",
+            overview="nearest",
+        ),
         ProductSpec(
             name="cov_summary",
             role="file",
