@@ -561,10 +561,11 @@ def test_a_writer_killed_at_any_moment_leaves_rows_and_events_that_agree(url: st
 
 DIE = """
 from pipelines.registry import changes
+from pipelines.registry.rows import Change
 r = Registry.open(url)
 row = r.operations()[0]
 with r._database.write() as connection:
-    assert changes.change(connection, row, event="lost", changes={"progress": 0.5})
+    assert changes.change_all(connection, [Change(operation=row, event="lost", columns={"progress": 0.5})]) != [None]
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from infra.errors import StateError
 from pipelines.backends.protocol import State
 from pipelines.registry import queries, tables
-from pipelines.registry.rows import OperationRow, ProductRow, RunRow, RunState, TaskRow, now
+from pipelines.registry.rows import Change, OperationRow, ProductRow, RunRow, RunState, TaskRow, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -41,21 +41,30 @@ def add_run(
     insert_all(connection, tables.event, happened)
 
 
-def change(
-    connection: Connection, operation: OperationRow, *, event: str, changes: Mapping[str, Any]
-) -> OperationRow | None:
-    """Update an operation whose version is still that of `operation`; the new row, None where it is not."""
+def change_all(connection: Connection, wanted: Sequence[Change]) -> list[OperationRow | None]:
+    """Update operations whose version is still that which was read; the new rows, None where it is not."""
+    after: list[OperationRow | None] = []
+    happened = []
+    for one in wanted:
+        changed = _swap(connection, one.operation, one.columns)
+        after.append(changed)
+        if changed is not None:
+            before = one.operation
+            differs = {name: plain(value) for name, value in one.columns.items() if value != getattr(before, name)}
+            happened.append(_operation_event(changed, one.event, differs))
+    insert_all(connection, tables.event, happened)
+    return after
+
+
+def _swap(connection: Connection, operation: OperationRow, changes: Mapping[str, Any]) -> OperationRow | None:
     unknown = set(changes) - CHANGEABLE
     if unknown:
         raise TypeError(f"an operation has no column to change named {', '.join(sorted(unknown))}")
     changed = replace(operation, **changes, version=operation.version + 1, updated=now())
     values = {name: getattr(changed, name) for name in (*changes, "version", "updated")}
     same = and_(tables.operation.c.id == operation.id, tables.operation.c.version == operation.version)
-    if connection.execute(update(tables.operation).where(same).values(values)).rowcount != 1:
-        return None
-    differs = {name: plain(value) for name, value in changes.items() if value != getattr(operation, name)}
-    insert_all(connection, tables.event, [_operation_event(changed, event, differs)])
-    return changed
+    swapped = connection.execute(update(tables.operation).where(same).values(values)).rowcount == 1
+    return changed if swapped else None
 
 
 def add_attempt(

@@ -97,10 +97,15 @@ class Database:
             self._engine = None
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Transaction of the only writer, committed at the end, rolled back by any exception."""
+    def write(self, *, begin: str = "BEGIN IMMEDIATE") -> Iterator[Connection]:
+        """Transaction of the only writer, committed at the end, rolled back by any exception.
+
+        Parameters
+        ----------
+        begin : how it begins on SQLite
+        """
         with self._explained(), self.engine.connect() as connection:
-            connection.execution_options(sarbatch_write=True)
+            connection.execution_options(sarbatch_begin=begin)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     self._take_turn(connection)
@@ -139,20 +144,36 @@ class Database:
         if self.path is not None:
             self._prepare_file(self.path)
         with self.read() as connection:
-            revision = schema_revision(connection)
-        if revision == REVISIONS[-1]:
-            return
+            revision = self._revision(connection)
+        if revision != REVISIONS[-1]:
+            self._upgrade()
+
+    def _revision(self, connection: Connection) -> str | None:
+        """Revision of the schema, None where there is none; StateError where it is none of ours."""
+        revision = schema_revision(connection)
         if revision is not None and revision not in REVISIONS:
             raise StateError(
                 f"newer registry schema: {self.name} is at revision {revision}, this sarbatch knows up to {REVISIONS[-1]}",
                 "Upgrade sarbatch, or set SARBATCH_REGISTRY to a registry of this version.",
             )
-        with self.write() as connection:
-            if schema_revision(connection) == REVISIONS[-1]:
-                return  # another process was faster
-            if revision is None:
-                self._check_ours(connection)
-            upgrade(connection)
+        return revision
+
+    def _upgrade(self) -> None:
+        """Bring the schema to the newest revision; of processes that would at the same moment, one does.
+
+        SQLite alters a table by making another one in its place, which takes all that refers to it along, unless foreign
+        keys are off: they can be switched off outside a transaction only, and are checked at its end instead.
+        """
+        try:
+            with self.write(begin="PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE") as connection:
+                revision = self._revision(connection)
+                if revision == REVISIONS[-1]:
+                    return  # another process was faster
+                if revision is None:
+                    self._check_ours(connection)
+                migrate(connection, REVISIONS[-1])
+        finally:
+            self.close()  # connections made anew have foreign keys on
 
     def _prepare_file(self, path: Path) -> None:
         try:
@@ -274,8 +295,8 @@ def make_engine(url: URL, *, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("sarbatch_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        for statement in connection.get_execution_options().get("sarbatch_begin", "BEGIN").split(";"):
+            connection.exec_driver_sql(statement)
 
     return engine
 
@@ -289,13 +310,16 @@ def _server_engine(url: URL, *, busy_seconds: float, arguments: dict[str, Any]) 
         answer_seconds = busy_seconds + SILENT_SECONDS
         arguments["creator"] = lambda: postgresql.connect(url, answer_seconds=answer_seconds)
     try:
-        return create_engine(url, pool_pre_ping=True, **arguments)
+        engine = create_engine(url, pool_pre_ping=True, **arguments)
     except (ImportError, NoSuchModuleError) as error:
         if url.drivername == postgresql.DRIVER:
             remedy = "Run `pip install 'sarbatch[postgresql]'`."
         else:
             remedy = "Install it, or write postgresql:// alone for the one that comes with sarbatch[postgresql]."
         raise StateError(f"the driver of {url.drivername} is not installed", remedy) from error
+    # A thousand rows in one statement: row by row each costs several journeys to the server, while all others wait
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    return engine
 
 
 def strict_json(value: object) -> str:
@@ -314,15 +338,44 @@ def schema_revision(connection: Connection) -> str | None:
     return connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema to the newest revision, within the transaction of `connection`."""
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the schema up or down to a revision, within the transaction of `connection`.
+
+    Parameters
+    ----------
+    revision : one of `REVISIONS`, or "base": no table is left
+
+    Raises
+    ------
+    StateError
+        If rows would be left that refer to nothing; nothing has changed then.
+    """
     from alembic import command
     from alembic.config import Config
+
+    if revision == "base":
+        _remove(connection)
+        return
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    there = schema_revision(connection)
+    up = there is None or REVISIONS.index(there) < REVISIONS.index(revision)
+    (command.upgrade if up else command.downgrade)(config, revision)
+    if connection.dialect.name == "sqlite" and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+        raise StateError(
+            f"the registry cannot be brought to revision {revision}: rows of {lost[0][0]} refer to nothing in {lost[0][2]}",
+            _ADOPT,
+        )
+
+
+def _remove(connection: Connection) -> None:
+    """Drop every table; what was there before the first revision is nothing, and so that has no step back."""
+    from pipelines.registry.tables import metadata
+
+    metadata.drop_all(connection)
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {VERSION_TABLE}")
 
 
 def explain(error: BaseException | None, database: Database) -> SarbatchError | None:

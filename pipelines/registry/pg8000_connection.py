@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pg8000.core import Context
 
 
-class WatchedConnection(Connection):  # type: ignore[misc] -- pg8000 publishes no types
+class WatchedConnection(Connection):  # type: ignore[misc]  # pg8000 publishes no types
     """Connection whose every failure of the network is an `InterfaceError("network error")`, by which SQLAlchemy knows it.
 
     pg8000 raises that for most of them, but lets a reset or a time-out through where an answer begins.

@@ -178,7 +178,7 @@ class Registry:
         from pipelines.registry import changes
 
         with self._database.write() as connection:
-            return changes.change(connection, operation, event=event, changes=columns)
+            return changes.change_all(connection, [Change(operation=operation, event=event, columns=columns)])[0]
 
     def change_all(self, wanted: Sequence[Change]) -> list[OperationRow | None]:
         """Change many operations in one transaction, each as `change` does; the rows as they are now, in the same order.
@@ -188,7 +188,7 @@ class Registry:
         from pipelines.registry import changes
 
         with self._database.write() as connection:
-            return [changes.change(connection, c.operation, event=c.event, changes=c.columns) for c in wanted]
+            return changes.change_all(connection, wanted)
 
     def add_attempt(
         self, operation: OperationRow, *, request_id: str, event: str, not_before: datetime | None = None
