@@ -21,6 +21,7 @@ COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 CSV_TYPE, PARQUET_TYPE = "text/csv", "application/vnd.apache.parquet"
 
 TILE = 512  # pixels: side of a file's tiles
+LEVEL = 1  # of DEFLATE
 STRIP = 2048  # columns that are in memory at once, times TILE rows
 Overview = Literal["power", "db", "nearest"]
 
@@ -51,7 +52,8 @@ def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], 
 
     Parameters
     ----------
-    path : local file to be made; its folder also takes the scratch files (about twice the raster, compressed)
+    path : local file to be made; its folder also takes the scratch files (1.4 times the raster, not
+        compressed, and the file itself)
     read : pixels of a window of `grid`, dims (y, x); called once per window, rows first
 
     Notes
@@ -80,6 +82,7 @@ def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], 
             OVERVIEWS="FORCE_USE_EXISTING" if level != base else "NONE",
             BLOCKSIZE=TILE,
             COMPRESS="DEFLATE",
+            LEVEL=LEVEL,
             PREDICTOR="YES",
             BIGTIFF="IF_SAFER",
             SPARSE_OK="YES",
@@ -158,8 +161,6 @@ def _level(path: Path, *, grid: Grid, layer: Layer) -> DatasetWriter:
         tiled=True,
         blockxsize=TILE,
         blockysize=TILE,
-        compress="DEFLATE",
-        zlevel=1,
         bigtiff="IF_SAFER",
         sparse_ok=True,
     )
@@ -203,16 +204,20 @@ def _read_double(finer: DatasetReader, window: Window) -> np.ndarray:
 def _coarser(values: np.ndarray, *, layer: Layer) -> np.ndarray:
     if layer.overview == "nearest":
         return np.ascontiguousarray(values[::2, ::2])
-    power = values.astype(np.float64)
+    mean = np.zeros((values.shape[0] // 2, values.shape[1] // 2))
+    n = np.zeros(mean.shape, dtype=np.uint8)
+    for row, col in np.ndindex(2, 2):  # a quarter at a time: all in double precision would be most of a worker's memory
+        power = values[row::2, col::2].astype(np.float64)
+        if layer.overview == "db":
+            power = 10.0 ** (power / 10.0)
+        ok = np.isfinite(power)
+        np.add(mean, power, out=mean, where=ok)
+        n += ok
+    np.divide(mean, n, out=mean, where=n > 0)
+    mean[n == 0] = np.nan
     if layer.overview == "db":
-        power = 10.0 ** (power / 10.0)
-    height, width = power.shape
-    four = power.reshape(height // 2, 2, width // 2, 2).swapaxes(1, 2).reshape(height // 2, width // 2, 4)
-    ok = np.isfinite(four)
-    n = ok.sum(axis=2)
-    mean: np.ndarray = np.divide(np.where(ok, four, 0.0).sum(axis=2), n, out=np.full(n.shape, np.nan), where=n > 0)
-    if layer.overview == "db":
-        mean = 10.0 * np.log10(mean)
+        np.log10(mean, out=mean)
+        mean *= 10.0
     return mean.astype(layer.dtype)
 
 
