@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -107,7 +107,7 @@ def with_fingerprints(scenes: Iterable[Scene], *, s3: S3Options, cache: Path | N
     scenes = tuple(scenes)
     urls = sorted({url for s in scenes for url in _roles(s).values()})
     known = dict(zip(urls, fingerprint_many(urls, s3=s3, cache=cache), strict=True))
-    return tuple(_identified(s, {role: known[url] for role, url in _roles(s).items()}) for s in scenes)
+    return tuple(_identified(s, known) for s in scenes)
 
 
 def _roles(scene: Scene) -> dict[str, str]:
@@ -117,8 +117,18 @@ def _roles(scene: Scene) -> dict[str, str]:
     return roles | {"gain": scene.gain.url} if scene.gain else roles
 
 
-def _identified(scene: Scene, files: dict[str, tuple[int, str]]) -> Scene:
-    lines = "\n".join(f"{role} {size} {digest}" for role, (size, digest) in sorted(files.items()))
+def _identified(scene: Scene, known: Mapping[str, tuple[int, str]]) -> Scene:
+    roles = _roles(scene)
+    lines = "\n".join(" ".join([role, *map(str, known[url])]) for role, url in sorted(roles.items()))
     return replace(
-        scene, size=sum(size for size, _ in files.values()), fingerprint=hashlib.sha256(lines.encode()).hexdigest()
+        scene,
+        size=sum({_stored(url): known[url][0] for url in roles.values()}.values()),  # one file may hold several
+        fingerprint=hashlib.sha256(lines.encode()).hexdigest(),
     )
+
+
+def _stored(url: str) -> str:
+    """What `fingerprint_many` gives the size of: the file, in an archive or not; on S3 the archive."""
+    from infra.storage import archive_and_member
+
+    return archive_and_member(url)[0] if url.startswith("s3://") else url
