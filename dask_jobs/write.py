@@ -21,7 +21,7 @@ COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 CSV_TYPE, PARQUET_TYPE = "text/csv", "application/vnd.apache.parquet"
 
 TILE = 512  # pixels: side of a file's tiles
-LEVEL = 1  # of DEFLATE
+LEVEL = 1  # of DEFLATE: speckle packs to 1.015 times what level 6 makes of it, in 0.6 of the time (dates: 1.08 and 0.1)
 STRIP = 2048  # columns that are in memory at once, times TILE rows
 Overview = Literal["power", "db", "nearest"]
 
@@ -52,8 +52,7 @@ def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], 
 
     Parameters
     ----------
-    path : local file to be made; its folder also takes the scratch files (1.4 times the raster, not
-        compressed, and the file itself)
+    path : local file to be made; its folder also takes the scratch files (1.4 times the raster, not compressed)
     read : pixels of a window of `grid`, dims (y, x); called once per window, rows first
 
     Notes
@@ -83,7 +82,8 @@ def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], 
             BLOCKSIZE=TILE,
             COMPRESS="DEFLATE",
             LEVEL=LEVEL,
-            PREDICTOR="YES",
+            # differences help floats; of dates and counts they are more numbers than the values
+            PREDICTOR="YES" if layer.dtype == "float32" else "NO",
             BIGTIFF="IF_SAFER",
             SPARSE_OK="YES",
         )
