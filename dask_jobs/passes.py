@@ -62,15 +62,7 @@ def filter_period(found: Found, *, start: date | None = None, end: date | None =
         If none is left.
     """
     first, last = _instant(start), _instant(end)
-
-    def why_not(scene: Scene) -> str | None:
-        if first and scene.time < first:
-            return f"{scene.time:%Y-%m-%d} is before the period, which starts on {first:%Y-%m-%d}"
-        if last and scene.time >= last:
-            return f"{scene.time:%Y-%m-%d} is after the period, which ends before {last:%Y-%m-%d}"
-        return None
-
-    left = _filter(found, why_not)
+    left = _filter(found, lambda scene: outside_period(scene.time, start=first, end=last))
     if found.scenes and not left.scenes:
         times = sorted(s.time for s in found.scenes)
         raise InputError(
@@ -79,6 +71,16 @@ def filter_period(found: Found, *, start: date | None = None, end: date | None =
             "Give a period that the scenes cover.",
         )
     return left
+
+
+def outside_period(moment: datetime, *, start: date | None = None, end: date | None = None) -> str | None:
+    """Why a moment is not in start <= moment < end, in words; None where it is."""
+    first, last = _instant(start), _instant(end)
+    if first and moment < first:
+        return f"{moment:%Y-%m-%d} is before the period, which starts on {first:%Y-%m-%d}"
+    if last and moment >= last:
+        return f"{moment:%Y-%m-%d} is after the period, which ends before {last:%Y-%m-%d}"
+    return None
 
 
 def filter_orbits(
@@ -116,15 +118,26 @@ def drop_outside(found: Found, region: Region | None) -> Found:
     """
     if region is None or not found.scenes:
         return found
-    touches = {grid: _touches(region, grid) for grid in {s.grid for s in found.scenes}}
-    left = _filter(found, lambda s: None if touches[s.grid] else f"{s.id} does not touch the area")
+    inside = {grid: touches(region, grid) for grid in {s.grid for s in found.scenes}}
+    left = _filter(found, lambda s: None if inside[s.grid] else f"{s.id} does not touch the area")
     if not left.scenes:
-        covered = [geographic_bounds(g) for g in touches]
+        covered = [geographic_bounds(g) for g in inside]
         raise InputError(
             f"area: {_degrees(region.geometry().bounds)} holds no pixel of the scenes, which cover {_degrees(_hull(covered))}",
             "Give an area that the scenes cover, or scenes of that area.",
         )
     return left
+
+
+def touches(region: Region, grid: Grid) -> bool:
+    """Whether the region has a pixel in the grid."""
+    if not all(math.isfinite(edge) for edge in region.projected(grid.crs).bounds):
+        return False  # on the other side of the Earth, where the scene's projection ends
+    try:
+        region.window(grid)
+    except InputError:
+        return False
+    return True
 
 
 def check_one_radiometry(scenes: Sequence[Scene]) -> None:
@@ -251,7 +264,12 @@ def canvas(grid: Grid, region: Region) -> Grid:
 
 def _filter(found: Found, why_not: Callable[[Scene], str | None]) -> Found:
     reasons = [(scene, why_not(scene)) for scene in found.scenes]
-    dropped = [Dropped(path=r.url, reason=why) for s, why in reasons if why for r in s.rasters.values()]
+    dropped = [
+        Dropped(path=url, reason=why)
+        for s, why in reasons
+        if why
+        for url in dict.fromkeys(r.url for r in s.rasters.values())
+    ]
     return replace(found, scenes=tuple(s for s, why in reasons if not why), dropped=(*found.dropped, *dropped))
 
 
@@ -264,16 +282,6 @@ def _instant(day: date | None) -> datetime | None:
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else ""
-
-
-def _touches(region: Region, grid: Grid) -> bool:
-    if not all(math.isfinite(edge) for edge in region.projected(grid.crs).bounds):
-        return False  # on the other side of the Earth, where the scene's projection ends
-    try:
-        region.window(grid)
-    except InputError:
-        return False
-    return True
 
 
 def _label(relative_orbit: int | None, direction: str | None, look: str | None) -> str:

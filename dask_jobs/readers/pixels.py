@@ -35,9 +35,12 @@ def read_pixels(raster: Raster, *, grid: Grid, window: Window, s3: S3Options) ->
     CredentialsError, TransientError
         If storage refuses or does not answer.
     """
-    if raster.container != Container.GEOTIFF:
+    from dask_jobs.readers.hdf5_pixels import read_hdf5
+
+    readers = {Container.GEOTIFF: _read_geotiff, Container.HDF5: read_hdf5}
+    if raster.container not in readers:
         raise NotImplementedError(raster.container)
-    return _read_geotiff(raster, grid=grid, window=window, s3=s3)
+    return readers[raster.container](raster, grid=grid, window=window, s3=s3)
 
 
 def _read_geotiff(raster: Raster, *, grid: Grid, window: Window, s3: S3Options) -> tuple[np.ndarray, np.ndarray]:

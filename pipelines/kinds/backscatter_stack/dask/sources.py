@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.region import Region
 from infra.storage import Location, S3Options
-from pipelines.kinds.backscatter_stack.sources import GeoTiff, Hyp3Rtc, OperaRtc
+from pipelines.kinds.backscatter_stack.sources import GeoTiff, Hyp3Rtc, NisarGcov, OperaRtc
 from pipelines.kinds.binding import Request
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ class Search:
     polarizations : that every scene must have, None for those that there are
     one_orbit : whether scenes of several orbits are to be refused
     cache : file that remembers fingerprints of unchanged local files
+    period, region : of the job. What is outside is left out after the reader; one whose choice depends on what is inside, or that
+        spares itself files by it, may look.
     """
 
     paths: list[str]
@@ -33,6 +37,8 @@ class Search:
     one_orbit: bool
     s3: S3Options
     cache: Path
+    period: tuple[datetime, datetime] | None
+    region: Region | None
 
 
 def source_s3(parameters: BackscatterStack, default: S3Options) -> S3Options:
@@ -60,6 +66,8 @@ def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
         one_orbit=parameters.orbits != "mixed",
         s3=s3,
         cache=Path(request.settings.state_dir) / "fingerprints.json",
+        period=request.period,
+        region=request.region,
     )
     found = READERS[type(source)](source, search)
     if request.period is not None:
@@ -82,6 +90,24 @@ def _hyp3(source: Hyp3Rtc, search: Search) -> Found:
         search.paths,
         polarizations=search.polarizations,
         one_orbit=search.one_orbit,
+        s3=search.s3,
+        cache=search.cache,
+    )
+
+
+def _nisar(source: NisarGcov, search: Search) -> Found:
+    from dask_jobs.readers import nisar_gcov
+
+    return nisar_gcov.find(
+        search.paths,
+        choice=nisar_gcov.GcovChoice(
+            frequency=source.frequency,
+            polarizations=search.polarizations,
+            maturity=source.maturity,
+            radiometry=source.radiometry,
+        ),
+        period=search.period,
+        region=search.region,
         s3=search.s3,
         cache=search.cache,
     )
@@ -110,5 +136,6 @@ def _geotiffs(source: GeoTiff, search: Search) -> Found:
 READERS: dict[type[Any], Callable[[Any, Search], Found]] = {
     OperaRtc: _opera,
     Hyp3Rtc: _hyp3,
+    NisarGcov: _nisar,
     GeoTiff: _geotiffs,
 }
