@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dask_jobs.block_layout import BLOCK_BYTES, lay_out
 from dask_jobs.cov_look import CovSummary, summarise_cov
@@ -69,6 +69,44 @@ def reduce_stack(
     InputError
         If the store, tag, group or a polarization is not there, or two zones have one name.
     """
+    run, rasters, frame, covs = reduce_pixels(
+        reduction, parts=parts, client=client, checkpoint=checkpoint, block_bytes=block_bytes
+    )
+    done = run.done("written")
+    missing = [task for _, task in rasters if task.marker not in done or parts.stat(task.path) is None]
+    run.each("write", write_raster, missing, of=len(rasters), parts=parts)
+    tables = {kind: f"{_prefix(reduction)}time_series.{kind}" for kind in ("csv", "parquet")}
+    _upload_tables(frame, tables, parts=parts, columns=_columns(reduction.smoothing))
+    summary = f"{_prefix(reduction)}cov_summary.json"
+    parts.write(summary, json.dumps(_summary(covs), indent=2).encode())
+    return _written(reduction, rasters, {**tables, "json": summary}, parts=parts)
+
+
+class Reduced(NamedTuple):
+    """What is known before anything is written for others; statistics lie as Zarr arrays in the work in progress.
+
+    Attributes
+    ----------
+    rasters : name and task of each
+    series : the time series of the area and its zones
+    covs : by polarization
+    """
+
+    run: TaskRunner
+    rasters: list[tuple[str, RasterTask]]
+    series: pd.DataFrame
+    covs: dict[str, CovSummary]
+
+
+def reduce_pixels(
+    reduction: Reduction,
+    *,
+    parts: Location,
+    client: Client,
+    checkpoint: Checkpoint = lambda _phase, _fraction: None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Reduced:
+    """Everything of `reduce_stack` but its files; parameters and errors are the same."""
     work, ledger = open_work(reduction, place=parts / "work")
     names = _polarizations(reduction, ledger)
     shape = (len(ledger.steps), *ledger.grid.shape)
@@ -89,16 +127,7 @@ def reduce_stack(
     frame = _series(reduction, ledger, looked=dict(zip(names, looked, strict=True)), medians=medians, curve=curve)
 
     covs = dict(zip(names, summarise_cov(run, blocks), strict=True))
-
-    rasters = _rasters(reduction, ledger, covs=covs)
-    done = run.done("written")
-    missing = [task for _, task in rasters if task.marker not in done or parts.stat(task.path) is None]
-    run.each("write", write_raster, missing, of=len(rasters), parts=parts)
-    tables = {kind: f"{_prefix(reduction)}time_series.{kind}" for kind in ("csv", "parquet")}
-    _upload_tables(frame, tables, parts=parts, columns=_columns(reduction.smoothing))
-    summary = f"{_prefix(reduction)}cov_summary.json"
-    parts.write(summary, json.dumps(_summary(covs), indent=2).encode())
-    return _written(reduction, rasters, {**tables, "json": summary}, parts=parts)
+    return Reduced(run, _rasters(reduction, ledger, covs=covs), frame, covs)
 
 
 def _polarizations(reduction: Reduction, ledger: Ledger) -> tuple[str, ...]:
