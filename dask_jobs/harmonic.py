@@ -8,10 +8,9 @@ import numba
 import numpy as np
 
 from dask_jobs.compiled import compiled
+from dask_jobs.cycle_sampling import LEAST_DATES, LEAST_SPREAD
 
 YEAR = 365.25  # days
-LEAST_DATES = 4  # three are needed for three unknowns: they would fit anything
-LEAST_SPREAD = 0.02  # smallest variance of the sampled cycle in any direction; 0.5 where dates are spread evenly
 FLAT = 1e-6  # amplitude over mean below which single precision has no phase
 STRIP = 512  # pixels whose sums stay in the cache
 
@@ -38,9 +37,9 @@ def harmonic(power: np.ndarray, *, days: np.ndarray, period: float = YEAR) -> Ha
     amplitude : sqrt(a² + b²), linear power: half of the difference between the cycle's highest and lowest value
     phase : days from 0 to below T: t modulo T at which the fitted cycle is highest
         For a year of 365.25 days this is the time since 1 January 00:00 UTC, to within 0.75 days (leap years).
-    Both are NaN where a pixel has fewer than 4 dates, or dates that do not tell a cycle: where the variance of the sampled
-    (cos, sin) is below 0.02 in some direction, as of dates within three tenths of a period. Phase is NaN where the
-    amplitude is below a millionth of the mean.
+    Both are NaN where a pixel has fewer than 4 dates, or dates that do not tell a cycle (`cycle_sampling.sampled_spread`
+    below 0.02: dates that all lie within three tenths of the period). Phase is NaN where the amplitude is below a
+    millionth of the mean.
 
     Raises
     ------

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs.harmonic import LEAST_SPREAD, YEAR, harmonic
+from dask_jobs.cycle_sampling import LEAST_SPREAD, sampled_spread
+from dask_jobs.harmonic import YEAR, harmonic
 
 EPOCH = date(1970, 1, 1)
 
@@ -111,6 +112,15 @@ def test_dates_that_tell_no_cycle_give_nothing(days: np.ndarray, why: str) -> No
     made = harmonic(power, days=days)
     assert np.isnan(made.amplitude).all(), why
     assert np.isnan(made.phase).all(), why
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 1 / 3, 0.3, 0.1])
+def test_the_spread_of_dates_over_a_part_of_the_cycle(share: float) -> None:
+    """By integration over an arc of half angle a: the variance along its middle direction."""
+    a = np.pi * share
+    days = np.linspace(5, 5 + share * 60, 40_000)
+    expected = 0.5 + np.sin(2 * a) / (4 * a) - (np.sin(a) / a) ** 2
+    assert sampled_spread(days, period=60.0) == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_does_not_vary_has_no_amplitude_and_no_phase() -> None:

@@ -38,6 +38,7 @@ def survey(request: Request) -> Survey:
         raise TypeError(type(parameters).__name__)
     stack = request.inputs["stack"].summary
     _check_smoothing(parameters, stack["groups"])
+    _check_cycle_and_trend(parameters, stack["groups"])
     _check_dates(parameters, stack["groups"])
     zones = _read_zones(parameters, request) if parameters.zones else []
     digest = hashlib.sha256(repr([(zone["name"], zone["wkt"]) for zone in zones]).encode()).hexdigest()
@@ -202,7 +203,7 @@ def _check_smoothing(parameters: StackStatistics, groups: Mapping[str, Any]) -> 
         return
     needed = smoothing.degree + 1
     for group in groups.values():
-        days = sorted(datetime.fromisoformat(time).timestamp() / 86400 for time in group["times"])
+        days = _days(group)
         near = [sum(abs(other - day) < smoothing.window / 2 for other in days) for day in days]
         if max(near) < needed:
             raise InputError(
@@ -211,6 +212,36 @@ def _check_smoothing(parameters: StackStatistics, groups: Mapping[str, Any]) -> 
                 f"{(days[-1] - days[0]) / max(len(days) - 1, 1):.3g} days apart on average",
                 "Lengthen `smoothing.window`, lower `smoothing.degree`, or say `smoothing: null`.",
             )
+
+
+def _check_cycle_and_trend(parameters: StackStatistics, groups: Mapping[str, Any]) -> None:
+    """What no pixel can have because of the stack's dates is refused, rather than made as rasters without data."""
+    import numpy as np
+
+    from dask_jobs.cycle_sampling import LEAST_DATES, LEAST_SPREAD, sampled_spread
+
+    wanted = ["harmonic"] * (parameters.harmonic is not None) + ["trend"] * parameters.trend
+    for group in groups.values():
+        days = _days(group)
+        if wanted and len(days) < LEAST_DATES:
+            raise InputError(
+                f"{wanted[0]}: needs {LEAST_DATES} dates, and the stack has {len(days)}",
+                f"Leave `{wanted[0]}` out until there are more, or widen `period`.",
+            )
+        if parameters.harmonic is None:
+            continue
+        period = parameters.harmonic.period
+        if sampled_spread(np.array(days), period=period) < LEAST_SPREAD:
+            raise InputError(
+                f"harmonic: the {len(days)} dates do not tell a cycle of {period:g} days: all of them lie within "
+                "less than a third of it",
+                "Leave `harmonic` out, widen `period`, or give a `harmonic.period` that the dates cover.",
+            )
+
+
+def _days(group: Mapping[str, Any]) -> list[float]:
+    """Dates of a stack, days since 1970-01-01, ascending."""
+    return sorted(datetime.fromisoformat(time).timestamp() / 86400 for time in group["times"])
 
 
 def _read_zones(parameters: StackStatistics, request: Request) -> list[dict[str, str]]:
