@@ -14,6 +14,7 @@ from pipelines.orders import Order, Product
 
 ITEM = "item.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+SOFTWARE = ("sarbatch", "dask", "icechunk", "numba", "numpy", "rasterio", "xarray", "zarr")
 LABELS = ("polarization", "date", "period", "orbit", "zone")
 
 
@@ -83,6 +84,13 @@ def publish(order: Order, products: Sequence[Product], *, versions: Mapping[str,
     item = stac_item(order, products, versions=versions, created=datetime.now(UTC))
     order.root.create(f".sarbatch/lines/{order.line[:16]}/{order.key[:16]}", order.key.encode())
     return order.home.create(ITEM, dumps(item, indent=2).encode())
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of sarbatch and of what it computes with."""
+    from importlib import metadata
+
+    return {name: metadata.version(name) for name in SOFTWARE}
 
 
 def stac_item(

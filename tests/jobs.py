@@ -74,8 +74,8 @@ def opera(path: str | Path, **more: Any) -> dict[str, Any]:
 
 
 def statistics(stack: str = "stack", **more: Any) -> dict[str, Any]:
-    """A `stack-statistics` task; without figures unless they are asked for: they take longer than all else here."""
-    return {"kind": "stack-statistics", "stack": stack, "figures": "none", **more}
+    """A `stack-statistics` task; without figures (they take longer than all else here) and report unless asked for."""
+    return {"kind": "stack-statistics", "stack": stack, "figures": "none", "report": False, **more}
 
 
 def plan_job(path: Path, settings: Settings) -> Plan:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from infra import faults
@@ -22,7 +22,7 @@ from pipelines.backends.protocol import Failure
 from pipelines.keys import short
 from pipelines.kinds import all_kinds
 from pipelines.orders import Order, Product
-from pipelines.products import is_published, publish
+from pipelines.products import is_published, publish, software_versions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 REPORT_EVERY = 0.5  # seconds between progress files, so that a thousand blocks are not a thousand objects
 COMMITTING = frozenset({"block", "last-write", "before-publication"})  # what follows cannot be taken back
 KEPT = frozenset({"committed", "write"})  # what came before is not lost if the driver dies now
-VERSIONS = ("sarbatch", "dask", "icechunk", "numba", "numpy", "rasterio", "xarray", "zarr")
 
 logger = logging.getLogger("sarbatch.driver")
 
@@ -109,7 +108,7 @@ def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float, block_byt
         usage = _usage(client, order, products, started=started, cpu=cpu)
         desk.write_result(attempt=attempt, usage=usage, ended=time.time())
         driver.checkpoint("before-publication", 1.0)
-        publish(order, products, versions=_versions())
+        publish(order, products, versions=software_versions())
         faults.reached("after-publication")
         desk.parts.delete_all()
         logger.info("%s %s: published %d products", order.task, short(order.key), len(products))
@@ -212,10 +211,6 @@ def _added(order: Order, products: list[Product], *, since: float) -> int:
     return sum(
         entry.size for store in stores for entry in kind.list(store) if entry.modified.timestamp() >= since - 1.0
     )
-
-
-def _versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in VERSIONS}
 
 
 @contextmanager
