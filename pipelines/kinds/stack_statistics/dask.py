@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import InputError, StateError
@@ -18,6 +18,8 @@ from pipelines.kinds.binding import Continuation, Driver, Request, Survey
 from pipelines.kinds.stack_statistics.spec import KIND, StackStatistics
 from pipelines.orders import Order, Product
 from pipelines.products import href, published
+from pipelines.report.compose import compose
+from pipelines.report.page import write_report
 
 if TYPE_CHECKING:
     from dask_jobs.draw_stack import FigureChoice, Subject
@@ -121,6 +123,9 @@ def make(order: Order, driver: Driver) -> list[Product]:
                 checkpoint=_checkpoint(driver, index, len(stores), part=(STATISTICS_SHARE, 1.0)),
             )
         products += [Product(**asdict(row), units=KIND.product(row.name).units) for row in written]
+    if parameters.report:
+        report = compose(order, products, kind=KIND, parts=driver.parts, created=datetime.now(UTC))
+        products.append(write_report(report, parts=driver.parts))
     return products
 
 
@@ -233,8 +238,8 @@ def _check_cycle_and_trend(parameters: StackStatistics, groups: Mapping[str, Any
         period = parameters.harmonic.period
         if sampled_spread(np.array(days), period=period) < LEAST_SPREAD:
             raise InputError(
-                f"harmonic: the {len(days)} dates do not tell a cycle of {period:g} days: all of them lie within "
-                "less than a third of it",
+                f"harmonic: the {len(days)} dates do not tell a cycle of {period:g} days: all of them fall into one "
+                "part of it, less than a third, or at two places",
                 "Leave `harmonic` out, widen `period`, or give a `harmonic.period` that the dates cover.",
             )
 

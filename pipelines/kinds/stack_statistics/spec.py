@@ -51,6 +51,9 @@ class StackStatistics(Parameters):
     figures: Figures | Literal["none"] = not_in_line(
         Figures(), description="pictures of what is made; the word none leaves them all out"
     )
+    report: bool = not_in_line(
+        default=True, description="one self-contained web page of what was made, from what, and how to open it"
+    )
 
     @field_validator("percentiles")
     @classmethod
@@ -148,6 +151,7 @@ KIND = KindSpec(
         ),
         ProductSpec(name="time_series", role="table", long_name="backscatter of the area and its zones, per date"),
         *FIGURES,
+        ProductSpec(name="report", role="report", long_name="page of what was made, from what, and how to open it"),
     ),
     backends={"dask": "pipelines.kinds.stack_statistics.dask"},
 )
