@@ -14,6 +14,7 @@ PARTS = (
     ("dask", "distributed", "makes every task of today"),
     ("icechunk", "icechunk", "the store of stacks"),
     ("rasterio", "rasterio", "reads and writes GeoTIFFs"),
+    ("pg8000", "pg8000", "a registry on PostgreSQL, for teams (extra: postgresql)"),
     ("earthengine-api", "ee", "Earth Engine; no task kind uses it yet (extra: earth-engine)"),
     ("geemap", "geemap", "maps in notebooks (extra: maps)"),
     ("coiled", "coiled", "Dask clusters in the cloud (extra: coiled)"),
@@ -63,7 +64,7 @@ def _registry(settings: Settings) -> str:
     from pipelines.registry import open_registry
 
     with open_registry(settings) as registry:
-        return f"{registry.name}, {len(registry.runs())} runs"
+        return f"{registry.kind}, {registry.name}, {len(registry.runs())} runs"
 
 
 def _cluster(settings: Settings, *, network: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,8 +47,8 @@ def operation(name: str, state: State, *, tile: str = "whole", attempt: int = 1,
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    with Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite'}") as opened:
+def registry(registry_url: str) -> Iterator[Registry]:
+    with Registry.open(registry_url) as opened:
         yield opened
 
 

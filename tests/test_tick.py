@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -71,6 +72,7 @@ class House:
         return {t.name: str(self.last(t.name, run=run).believed) for t in self.registry.tasks(run)}
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        environment["SARBATCH_REGISTRY"] = self.settings.registry_url
         return start(*arguments, engine=self.engine, state=self.folder / "state", **environment)
 
     def call(self, *arguments: str) -> str:
@@ -80,47 +82,61 @@ class House:
         return out
 
 
+@contextmanager
+def house_with(folder: Path, registry: str | None) -> Iterator[House]:
+    settings = Settings(state_dir=folder / "state", registry=registry)
+    with Registry.open(settings.registry_url) as opened:
+        yield House(folder, opened, FakeBackend(folder / "engine.sqlite"), settings)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(state_dir=tmp_path / "state")
-    with Registry.open(settings.registry_url) as registry:
-        yield House(tmp_path, registry, FakeBackend(tmp_path / "engine.sqlite"), settings)
+    with house_with(tmp_path, None) as house:
+        yield house
+
+
+@pytest.fixture
+def any_house(tmp_path: Path, registry_url: str) -> Iterator[House]:
+    """A house for each kind of database: what processes at once must not break."""
+    with house_with(tmp_path, registry_url) as house:
+        yield house
 
 
 # Once, whoever takes the steps
 
 
-def test_ticks_and_looks_at_once_submit_each_of_a_thousand_operations_once(house: House) -> None:
-    house.add({f"t{i:04d}": () for i in range(1000)})
+def test_ticks_and_looks_at_once_submit_each_of_a_thousand_operations_once(any_house: House) -> None:
+    any_house.add({f"t{i:04d}": () for i in range(1000)})
     for _ in range(6):
-        crowd = [house.start("tick"), house.start("status", "--json"), house.start("tick")]
+        crowd = [any_house.start("tick"), any_house.start("status", "--json"), any_house.start("tick")]
         outputs = [process.communicate(timeout=200) for process in crowd]
         assert [process.returncode for process in crowd] == [0, 0, 0], [err for _, err in outputs]
         shown = json.loads(outputs[1][0])["runs"][0]
         assert len(shown["tasks"]) == 1000
-        if house.registry.find_run("r1").state == "done":
+        if any_house.registry.find_run("r1").state == "done":
             break
-    assert set(house.states().values()) == {"done"}
-    assert len(house.engine.operations()) == 1000
-    assert set(house.engine.submissions().values()) == {1}
-    assert len(house.registry.operations()) == 1000
+    assert set(any_house.states().values()) == {"done"}
+    assert len(any_house.engine.operations()) == 1000
+    assert set(any_house.engine.submissions().values()) == {1}
+    assert len(any_house.registry.operations()) == 1000
 
 
-def test_without_the_lease_the_registry_alone_lets_one_process_submit(house: House) -> None:
+def test_without_the_lease_the_registry_alone_lets_one_process_submit(any_house: House) -> None:
     """As on two machines whose lease has run out: rows change by compare-and-swap."""
-    house.add({f"t{i:02d}": () for i in range(60)})
+    any_house.add({f"t{i:02d}": () for i in range(60)})
     script = (
         "import os, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
         "from fakes import FakeBackend; from infra.settings import Settings\n"
         "from pipelines.registry.registry import Registry; from pipelines.step import Stepper\n"
-        "folder = Path(sys.argv[2]); settings = Settings(state_dir=folder / 'state')\n"
+        "folder = Path(sys.argv[2]); settings = Settings(state_dir=folder / 'state', registry=sys.argv[3])\n"
         "with Registry.open(settings.registry_url) as registry:\n"
         "    engines = {'fake': FakeBackend(folder / 'engine.sqlite')}\n"
         "    stepper = Stepper(registry=registry, run=registry.find_run('r1'), settings=settings, engines=engines)\n"
         "    print('ready', flush=True); sys.stdin.readline()\n"
         "    while not stepper.step(): pass\n"
     )
-    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(house.folder)]
+    url = any_house.settings.registry_url
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(any_house.folder), url]
     crowd = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     for process in crowd:
         assert process.stdout is not None
@@ -128,49 +144,49 @@ def test_without_the_lease_the_registry_alone_lets_one_process_submit(house: Hou
     for process in crowd:
         process.communicate("go\n", timeout=100)
         assert process.returncode == 0
-    assert house.states() == {f"t{i:02d}": "done" for i in range(60)}
-    assert len(house.engine.operations()) == len(house.registry.operations()) == 60
-    assert len(house.engine.submissions()) == 60
+    assert any_house.states() == {f"t{i:02d}": "done" for i in range(60)}
+    assert len(any_house.engine.operations()) == len(any_house.registry.operations()) == 60
+    assert len(any_house.engine.submissions()) == 60
 
 
-def test_of_two_that_saw_the_same_one_submits(house: House) -> None:
-    house.add({"a": (), "b": ()})
-    run = house.registry.find_run("r1")
+def test_of_two_that_saw_the_same_one_submits(any_house: House) -> None:
+    any_house.add({"a": (), "b": ()})
+    run = any_house.registry.find_run("r1")
     one, other = (
-        Stepper(registry=house.registry, run=run, settings=house.settings, engines={"fake": house.engine})
+        Stepper(registry=any_house.registry, run=run, settings=any_house.settings, engines={"fake": any_house.engine})
         for _ in range(2)
     )
     one.poll()
     other.poll()
     one._submit()
     other._submit()  # what it read has changed
-    assert list(house.engine.submissions().values()) == [1, 1]
-    assert set(house.states().values()) == {"queued"}
+    assert list(any_house.engine.submissions().values()) == [1, 1]
+    assert set(any_house.states().values()) == {"queued"}
 
 
 @pytest.mark.parametrize("point", ["intent", "submit", "before-accept", "after-accept"])
-def test_a_step_that_is_killed_is_finished_by_the_next(house: House, point: str) -> None:
-    house.add({"a": (), "b": ("a",), "c": ()})
+def test_a_step_that_is_killed_is_finished_by_the_next(any_house: House, point: str) -> None:
+    any_house.add({"a": (), "b": ("a",), "c": ()})
     faults = {}
     if point in {"intent", "submit"}:
-        faults = {"SARBATCH_FAULT": point, "SARBATCH_FAULT_FILE": str(house.folder / "died")}
+        faults = {"SARBATCH_FAULT": point, "SARBATCH_FAULT_FILE": str(any_house.folder / "died")}
     else:
-        house.engine.script("a", crash=point)
-    killed = house.start("tick", **faults)
+        any_house.engine.script("a", crash=point)
+    killed = any_house.start("tick", **faults)
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    assert house.last("a").believed == "submitting"
-    assert house.last("a").handle is None
+    assert any_house.last("a").believed == "submitting"
+    assert any_house.last("a").handle is None
 
     began = time.monotonic()
-    house.call("tick")
+    any_house.call("tick")
     assert time.monotonic() - began < LEASE / 2  # the dead one's lease is not waited for
-    assert house.last("a").handle is not None
-    assert house.finish() == "done"
-    assert sorted(row["task"] for row in house.engine.operations()) == ["a", "b", "c"]
-    assert len(house.registry.operations()) == 3
-    first = house.last("a").request_id
-    assert house.engine.submissions()[first] == (2 if point == "before-accept" else 1)  # what it has is adopted
+    assert any_house.last("a").handle is not None
+    assert any_house.finish() == "done"
+    assert sorted(row["task"] for row in any_house.engine.operations()) == ["a", "b", "c"]
+    assert len(any_house.registry.operations()) == 3
+    first = any_house.last("a").request_id
+    assert any_house.engine.submissions()[first] == (2 if point == "before-accept" else 1)  # what it has is adopted
 
 
 def test_a_lost_answer_is_no_second_operation(house: House) -> None:
@@ -393,38 +409,42 @@ def test_retry_of_what_may_have_been_accepted_keeps_its_request_id(house: House)
 # One at a time, and the dead do not hold others up
 
 
-def test_one_process_holds_a_run_at_a_time(house: House) -> None:
-    with held(house.registry, "r1") as mine, held(house.registry, "r1") as yours, held(house.registry, "r2") as other:
+def test_one_process_holds_a_run_at_a_time(any_house: House) -> None:
+    with (
+        held(any_house.registry, "r1") as mine,
+        held(any_house.registry, "r1") as yours,
+        held(any_house.registry, "r2") as other,
+    ):
         assert (mine, yours, other) == (True, False, True)
-    with held(house.registry, "r1") as again:
+    with held(any_house.registry, "r1") as again:
         assert again
 
 
-def test_a_living_holder_is_left_alone_and_a_killed_one_passed_over_at_once(house: House) -> None:
+def test_a_living_holder_is_left_alone_and_a_killed_one_passed_over_at_once(any_house: House) -> None:
     script = (
         "import sys; from pipelines.registry.registry import Registry; from pipelines.steward import held\n"
         "with Registry.open(sys.argv[1]) as registry, held(registry, 'r1') as mine:\n"
         "    print(mine, flush=True); sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", script, house.settings.registry_url]
+    command = [sys.executable, "-c", script, any_house.settings.registry_url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "True\n"
-        with held(house.registry, "r1") as mine:
+        with held(any_house.registry, "r1") as mine:
             assert not mine
         holder.kill()
         holder.wait()
-        with held(house.registry, "r1") as mine:
+        with held(any_house.registry, "r1") as mine:
             assert mine
 
 
-def test_the_lease_of_another_machine_is_waited_for(house: House) -> None:
+def test_the_lease_of_another_machine_is_waited_for(any_house: House) -> None:
     owner = "another-machine/1 1 12345 abcd"
-    assert house.registry.lease("run:r1", owner, 0.3)
-    with held(house.registry, "r1") as mine:
+    assert any_house.registry.lease("run:r1", owner, 0.3)
+    with held(any_house.registry, "r1") as mine:
         assert not mine
     time.sleep(0.35)
-    with held(house.registry, "r1") as mine:
+    with held(any_house.registry, "r1") as mine:
         assert mine
 
 

@@ -59,6 +59,11 @@ class Registry:
         """Where it is: the URL without its password."""
         return self._database.name
 
+    @property
+    def kind(self) -> str:
+        """Which database it is: "SQLite" or "PostgreSQL"."""
+        return "PostgreSQL" if self._database.path is None else "SQLite"
+
     def close(self) -> None:
         """Close its connections."""
         self._database.close()
