@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -174,6 +174,14 @@ def test_the_command_line_ends_with_3_and_doctor_goes_on(
 # A connection that is lost
 
 
+def write_while(registry: Registry, last: str | None, happens: Callable[[], object]) -> None:
+    """A transaction in whose middle something happens, with a last statement or without."""
+    with registry._database.write() as connection:
+        happens()
+        if last is not None:
+            connection.exec_driver_sql(last)
+
+
 def test_a_lost_connection_is_an_error_and_the_next_call_makes_another(
     postgresql: Server, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -182,11 +190,9 @@ def test_a_lost_connection_is_an_error_and_the_next_call_makes_another(
         registry.add_run(*a_run())
         assert postgresql.disconnect(name) > 0
         row = registry.operations()[0]  # an idle connection is replaced unseen
-        with pytest.raises(TransientError, match="does not answer"), registry._database.write() as connection:
-            postgresql.disconnect(name)
-            connection.exec_driver_sql("SELECT 1")
-        with pytest.raises(TransientError), registry._database.write():  # at the commit
-            postgresql.disconnect(name)
+        for last in ("SELECT 1", None):  # None: at the commit
+            with pytest.raises(TransientError, match="does not answer"):
+                write_while(registry, last, lambda: postgresql.disconnect(name))
         assert registry.operations() == [row]
         assert registry.change(row, event="next", progress=0.5)
     assert caplog.text == ""  # and nobody meets the traceback of a pool
@@ -197,9 +203,8 @@ def test_a_server_that_is_restarted_is_found_again(postgresql: Server, url: str)
         registry.add_run(*a_run())
         row = registry.operations()[0]
         try:
-            with pytest.raises(TransientError, match="does not answer"), registry._database.write() as connection:
-                postgresql.stop()
-                connection.exec_driver_sql("SELECT 1")
+            with pytest.raises(TransientError, match="does not answer"):
+                write_while(registry, "SELECT 1", postgresql.stop)
             with pytest.raises(TransientError, match="cannot be reached"):
                 registry.change(row, event="lost", progress=0.1)
         finally:
