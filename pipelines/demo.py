@@ -67,13 +67,15 @@ def _where_to_look(folder: Path, run: str, say: Callable[[str], None]) -> None:
         rows = registry.products(run)
     say(f"done: {len(rows)} products of run {run}. Look at")
     shown = {
+        "report": "everything on one page, for a browser",
         "stack": "the stack (open_product opens it)",
         "mean_db": "mean backscatter, for QGIS",
         "cov": "coefficient of variation: the clearing stands out",
         "time_series": "time series",
     }
-    for row in rows:
-        if row.name in shown:
-            say(f"  {shown[row.name]}: {row.href}")
+    for name, what in shown.items():
+        for row in rows:
+            if row.name == name and row.role != "figure":
+                say(f"  {what}: {row.href}")
     say(f"  the truth: {folder / 'simulated-scenes' / 'truth.json'}")
     say(f"  sarbatch status {run}; sarbatch products {run}; sarbatch plan {folder / 'job.yaml'} (all done now)")
