@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SIDE = 512  # pixels of the longer side at most
 MOST_PIXELS = 64 * 2**20  # that are read of a raster without overviews
 STRETCH = (2, 98)  # percentiles shown as the darkest and the brightest colour
+VIRIDIS = "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26828e 21918c 1f9f88 27ad81 3dbc74 5cc863 81d34d aadc32 d5e21a fde725"  # 17 of its 256 colours
 GREY = frozenset({"mean", "min", "max", "power"})  # and whatever is in dB: it looks like a radar image
 
 
@@ -100,13 +101,14 @@ def _is_percentile(name: str) -> bool:
 
 
 def _table(colours: str) -> np.ndarray:
-    """256 colours, RGBA."""
+    """256 colours, RGBA, dims (step, channel), between the given ones by straight lines."""
     import numpy as np
-    from matplotlib import colormaps
 
-    steps = np.arange(256)
-    table: np.ndarray = (255 * colormaps["gray" if colours == "grey" else colours](steps)).round().astype("uint8")
-    return table
+    steps = "000000 ffffff" if colours == "grey" else VIRIDIS
+    given = [bytes.fromhex(colour) for colour in steps.split()]
+    places = np.linspace(0, 255, len(given))
+    channels = [np.interp(np.arange(256), places, [colour[channel] for colour in given]) for channel in range(3)]
+    return np.column_stack([*channels, np.full(256, 255)]).round().astype("uint8")
 
 
 def _hidden(rgba: np.ndarray, there: np.ndarray) -> np.ndarray:
