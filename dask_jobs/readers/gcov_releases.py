@@ -148,10 +148,11 @@ def of_one_maturity(releases: Sequence[Release], asked: MaturityChoice) -> Left:
         if release.maturity == used:
             return None
         is_ = f"{release.name.release} is {release.maturity}"
+        if asked == used:
+            return f"{is_}: the job asks for {used}"
         if release.name.scene in scenes:
             return f"{is_}: the {used} release of {release.name.scene} is used"
-        asks = f"the job asks for {used}" if asked == used else f"the others are {used}, and the two are never mixed"
-        return f"{is_}: {asks}"
+        return f"{is_}: the others are {used}, and the two are never mixed"
 
     return _keep(releases, why_not)
 
