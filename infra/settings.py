@@ -41,7 +41,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    registry: Text = Field(None, description="SQLAlchemy URL of the registry; none: SQLite in the state folder")
+    registry: Text = Field(
+        None,
+        description="URL of the registry, postgresql://user:password@host/database or sqlite:////path; none: SQLite in the state folder",
+    )
     state_dir: Path = Field(default_factory=_state_dir, description="folder of registry, logs and cluster record")
     scheduler: Text = Field(None, description="address of a Dask scheduler; none: a local cluster, made when needed")
     workers: int = Field(
