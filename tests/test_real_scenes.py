@@ -414,8 +414,8 @@ def test_json_is_as_promised(bursts: Done) -> None:
     assert listed["schema"] == 1
     assert all(set(row) == set(PRODUCT_KEYS.split()) for row in listed["products"])
     ids = [tuple(row[k] for k in ("task", "name", "role", "media_type", *LABELS)) for row in listed["products"]]
-    assert len(ids) == len(set(ids)) == 14 + 7 * (24 + 2) - 7 + 1 + 28
-    assert {row["role"] for row in listed["products"]} == {"store", "raster", "table"}
+    assert len(ids) == len(set(ids)) == 14 + 7 * (24 + 3) - 7 + 1 + 28
+    assert {row["role"] for row in listed["products"]} == {"store", "raster", "table", "file"}
     for row in listed["products"]:
         assert row["run"] == bursts.run.id
         assert all(row[label] is None or row[label] for label in LABELS)

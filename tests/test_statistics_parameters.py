@@ -170,7 +170,7 @@ def test_a_whole_job_of_a_real_burst_with_everything_asked_for(settings: Setting
         "trend": True,
         "smoothing": {"window": 90, "degree": 2},
     }
-    job = write_whole_job(tmp_path, {"stack": opera(BURST), "statistics": statistics(**given, **PLAIN)})
+    job = write_whole_job(tmp_path, {"stack": opera(BURST), "statistics": statistics(**given)})
     run = run_job(job, settings)
     rows = [row for row in sarbatch_json("products", run.id)["products"] if row["task"] == "statistics"]
     units = {(row["name"], row["units"]) for row in rows if row["role"] == "raster"}
@@ -198,9 +198,6 @@ def test_a_whole_job_of_a_real_burst_with_everything_asked_for(settings: Setting
         assert summary["polarizations"][name]["speckle_floor"] == pytest.approx(4.4**-0.5)
         for row, col in np.random.default_rng(0).integers(0, 100, (60, 2)):
             against_scipy(power[:, row, col].astype(np.float64), days, {k: v[row, col] for k, v in made.items()})
-
-
-PLAIN: dict[str, Any] = {"figures": "none"}  # pictures have tests of their own
 
 
 def raster(href: str) -> np.ndarray:
