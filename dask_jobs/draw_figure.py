@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dask_jobs.figures.animation import Means, Moment, film, film_with_means
 from dask_jobs.figures.bins import Bins
-from dask_jobs.figures.film_files import MEDIA, Format, write_film
+from dask_jobs.figures.film_files import MEDIA, write_film
 from dask_jobs.figures.footprints import Outline, draw_footprints
 from dask_jobs.figures.histogram import CovLimits, Side, draw_cov, draw_date, power_shade
 from dask_jobs.figures.map import Heading, draw_map
@@ -30,6 +30,7 @@ from infra.region import Region
 from infra.storage import Location
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 COV_BINS: Bins = (0.0, 5.0, 0.002)
@@ -124,7 +125,7 @@ def draw_figure(task: FigureTask, *, work: Studio) -> None:
         files = {media: Path(folder) / f"figure.{path.rpartition('.')[2]}" for media, path in task.paths}
         try:
             with styled():
-                _DRAW[task.name](task, work, files)
+                _drawn(task, work, files)
         except SarbatchError:
             raise
         except Exception as error:
@@ -138,14 +139,12 @@ def draw_figure(task: FigureTask, *, work: Studio) -> None:
     work.place.write(task.marker, b"")
 
 
-Draw = Callable[[FigureTask, Studio, dict[str, Path]], None]
-
-
-def _png(draw: Callable[[FigureTask, Studio], Sheet]) -> Draw:
-    def drawn(task: FigureTask, work: Studio, files: dict[str, Path]) -> None:
-        save_png(draw(task, work), files[PNG])
-
-    return drawn
+def _drawn(task: FigureTask, work: Studio, files: dict[str, Path]) -> None:
+    if task.name in SHEETS:
+        save_png(SHEETS[task.name](task, work), files[PNG])
+        return
+    formats = {kind: files[media] for kind, media in MEDIA.items() if media in files}
+    write_film(FILMS[task.name](task, work), formats, frames_per_second=work.frames_per_second)
 
 
 def _day(task: FigureTask, work: Studio) -> str:
@@ -223,13 +222,12 @@ def _footprints(_: FigureTask, work: Studio) -> Sheet:
     return draw_footprints(work.outlines, area=work.area, heading=heading)
 
 
-def _animation(task: FigureTask, work: Studio, files: dict[str, Path]) -> None:
+def _animation(task: FigureTask, work: Studio) -> Iterator[np.ndarray]:
     name = _polarization(task)
-    frames = film(_moments(name, work), shade=work.shade(name), about=work.said())
-    write_film(frames, _formats(files), frames_per_second=work.frames_per_second)
+    return film(_moments(name, work), shade=work.shade(name), about=work.said())
 
 
-def _animation_means(task: FigureTask, work: Studio, files: dict[str, Path]) -> None:
+def _animation_means(task: FigureTask, work: Studio) -> Iterator[np.ndarray]:
     name = _polarization(task)
     table = _table(work, name)
     rows = table[table["zone"] == table["zone"].iloc[0]]  # the area comes first
@@ -238,18 +236,13 @@ def _animation_means(task: FigureTask, work: Studio, files: dict[str, Path]) -> 
         power=rows["mean_power"].to_numpy(dtype=float),
         label=f"mean {name} {work.quantity} of the area (dB)",
     )
-    frames = film_with_means(_moments(name, work), means, shade=work.shade(name), about=work.said())
-    write_film(frames, _formats(files), frames_per_second=work.frames_per_second)
+    return film_with_means(_moments(name, work), means, shade=work.shade(name), about=work.said())
 
 
 def _moments(polarization: str, work: Studio) -> Iterator[Moment]:
     for step, time in enumerate(work.times):
         title = f"{polarization}: {time:%Y-%m-%d %H:%M} UTC"
         yield Moment(title=title, picture=work.gallery.picture(step, polarization))
-
-
-def _formats(files: dict[str, Path]) -> dict[Format, Path]:
-    return {kind: files[media] for kind, media in MEDIA.items() if media in files}
 
 
 def _table(work: Studio, polarization: str) -> pd.DataFrame:
@@ -260,15 +253,17 @@ def _table(work: Studio, polarization: str) -> pd.DataFrame:
     return rows
 
 
-_DRAW: Mapping[str, Draw] = {
-    "map_mean": _png(_map_mean),
-    "map_cov": _png(_map_cov),
-    "map_count": _png(_map_count),
-    "image": _png(_image),
-    "histogram": _png(_histogram),
-    "cov_histogram": _png(_cov_histogram),
-    "time_series": _png(_time_series),
-    "footprints": _png(_footprints),
+SHEETS: Mapping[str, Callable[[FigureTask, Studio], Sheet]] = {
+    "map_mean": _map_mean,
+    "map_cov": _map_cov,
+    "map_count": _map_count,
+    "image": _image,
+    "histogram": _histogram,
+    "cov_histogram": _cov_histogram,
+    "time_series": _time_series,
+    "footprints": _footprints,
+}
+FILMS: Mapping[str, Callable[[FigureTask, Studio], Iterator[np.ndarray]]] = {
     "animation": _animation,
     "animation_means": _animation_means,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from dask_jobs.figures.series import time_axis
 from dask_jobs.figures.style import LINES, Sheet, say_no_data
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
     from dask_jobs.figures.map_marks import Shade
@@ -66,26 +67,31 @@ class Means:
 def film(moments: Iterable[Moment], *, shade: Shade, about: str) -> Iterator[np.ndarray]:
     """Frames of the map of each date, dims (y, x, 3), uint8, all of one even size."""
     drawn: DrawnMap | None = None
+    moving: _Moving | None = None
     for moment in moments:
-        if drawn is None:
+        if drawn is None or moving is None:
             heading = Heading(title=moment.title, about=about)
             drawn = draw_map(moment.picture, shade=shade, heading=heading, dpi=SCREEN, legend=True)
             drawn = _prepared(drawn)
+            moving = _Moving(drawn.sheet, [drawn.title, drawn.image, *drawn.image.axes.texts])
         _change(drawn, moment, shade=shade)
-        yield drawn.sheet.pixels()
+        yield moving.frame()
 
 
 def film_with_means(moments: Iterable[Moment], means: Means, *, shade: Shade, about: str) -> Iterator[np.ndarray]:
     """Frames of the image of each date beside the means up to then; as `film`."""
     drawn: DrawnMap | None = None
     grown: _Growing | None = None
+    moving: _Moving | None = None
     for number, moment in enumerate(moments):
-        if drawn is None or grown is None:
+        if drawn is None or grown is None or moving is None:
             drawn, axes = _beside(moment, shade=shade, about=about)
             grown = _Growing(axes, means)
+            parts = [drawn.title, drawn.image, *drawn.image.axes.texts, *grown.lines]
+            moving = _Moving(drawn.sheet, parts)
         _change(drawn, moment, shade=shade)
         grown.until(number)
-        yield drawn.sheet.pixels()
+        yield moving.frame()
 
 
 def _beside(moment: Moment, *, shade: Shade, about: str) -> tuple[DrawnMap, Axes]:
@@ -93,8 +99,10 @@ def _beside(moment: Moment, *, shade: Shade, about: str) -> tuple[DrawnMap, Axes
     picture, heading = moment.picture, Heading(title=moment.title, about=about)
     ground = ground_of(picture.bounds, crs=picture.grid.crs)
     frame = frame_of(picture, ground, long=4.5)
-    body, panel = (frame.body_width, frame.body_height), (LABELS + PANEL[0] + 0.2, PANEL[1] + 0.6)
-    if frame.width > 5.0:
+    wide = frame.width > 5.0
+    series = max(PANEL[0], min(frame.width, 8.0)) if wide else PANEL[0]
+    body, panel = (frame.body_width, frame.body_height), (LABELS + series + 0.2, PANEL[1] + 0.6)
+    if wide:
         width, height, corner = max(body[0], panel[0]), body[1] + 0.25 + panel[1], (0.0, body[1] + 0.25)
     else:
         width, height, corner = body[0] + 0.2 + panel[0], max(body[1], panel[1]), (body[0] + 0.2, 0.0)
@@ -102,8 +110,33 @@ def _beside(moment: Moment, *, shade: Shade, about: str) -> tuple[DrawnMap, Axes
     sheet = Sheet(width + 2 * EDGE, top + height + EDGE, dpi=SCREEN)
     title = write_heading(sheet, heading)
     image = place_map(sheet, picture, frame=frame, shade=shade, ground=ground, at=(EDGE, top), legend=True)
-    axes = sheet.axes(EDGE + corner[0] + LABELS, top + corner[1], *PANEL)
+    axes = sheet.axes(EDGE + corner[0] + LABELS, top + corner[1], series, PANEL[1])
     return _prepared(DrawnMap(sheet=sheet, image=image, title=title)), axes
+
+
+class _Moving:
+    """A sheet of which some parts change: the rest is drawn once."""
+
+    def __init__(self, sheet: Sheet, parts: Sequence[Artist]) -> None:
+        self._sheet, self._parts = sheet, parts
+        for part in parts:
+            part.set_animated(True)  # left out where the sheet is drawn
+        self._still: Any = None
+
+    def frame(self) -> np.ndarray:
+        """The sheet as it is now, dims (y, x, 3), uint8."""
+        canvas: Any = self._sheet.figure.canvas
+        if self._still is None:
+            canvas.draw()
+            self._still = canvas.copy_from_bbox(self._sheet.figure.bbox)
+        canvas.restore_region(self._still)
+        for part in self._parts:
+            self._sheet.figure.draw_artist(part)
+        for part in self._parts:
+            if part.axes is not None:  # an image hides the inner half of its frame
+                for side in part.axes.spines.values():
+                    self._sheet.figure.draw_artist(side)
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 class _Growing:
@@ -124,6 +157,11 @@ class _Growing:
             axes.set_yticks([])
         (self._line,) = axes.plot([], [], color=LINES[0], marker="o", markersize=3)
         (self._now,) = axes.plot([], [], color=LINES[2], marker="o", markersize=9, fillstyle="none", markeredgewidth=2)
+
+    @property
+    def lines(self) -> list[Artist]:
+        """What moves."""
+        return [self._line, self._now]
 
     def until(self, number: int) -> None:
         times, db = self._means.times, self._means.db

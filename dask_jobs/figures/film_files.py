@@ -13,7 +13,6 @@ from infra.errors import OutputError
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL.Image import Image
 
 Format = Literal["gif", "mp4"]
 MEDIA: dict[Format, str] = {"gif": "image/gif", "mp4": "video/mp4"}
@@ -66,7 +65,7 @@ class Gif(_Writer):
     def __init__(self, path: Path, *, frames_per_second: float) -> None:
         self._path, self._milliseconds = path, 1000 / frames_per_second
         self._file: BinaryIO | None = None
-        self._palette = palette_image()
+        self._colours = Palette()
 
     def __enter__(self) -> Self:
         self._file = self._path.open("wb")
@@ -78,7 +77,8 @@ class Gif(_Writer):
 
         if self._file is None:
             raise ValueError("not open")
-        image = Image.fromarray(frame).quantize(palette=self._palette, dither=Image.Dither.NONE)
+        image = Image.fromarray(self._colours.indices(frame), mode="P")
+        image.putpalette(self._colours.flat)
         if self._file.tell() == 0:
             header, _ = GifImagePlugin.getheader(image, info={"loop": 0})
             self._file.writelines(header)
@@ -116,15 +116,37 @@ class Mp4(_Writer):
             self._writer.release()
 
 
-def palette_image() -> Image:
+class Palette:
     """The colours of every GIF: greys, that of no data, and the lines' with paler ones for their soft edges."""
-    from PIL import Image
 
-    colours: list[tuple[int, ...]] = [(round(255 * index / (GREYS - 1)),) * 3 for index in range(GREYS)]
-    for line in (NO_DATA, *LINES[1:]):
-        full = tuple(int(line[place : place + 2], 16) for place in (1, 3, 5))
-        colours += [tuple(round(255 + (part - 255) * share) for part in full) for share in (1, 0.8, 0.6, 0.4, 0.2)]
-    image = Image.new("P", (1, 1))
-    flat = [part for colour in colours for part in colour]
-    image.putpalette(flat + flat[-3:] * (256 - len(colours)))
-    return image
+    def __init__(self) -> None:
+        import numpy as np
+
+        colours = [(round(255 * index / (GREYS - 1)),) * 3 for index in range(GREYS)]
+        for line in (NO_DATA, *LINES[1:]):
+            full = [int(line[place : place + 2], 16) for place in (1, 3, 5)]
+            for share in (1, 0.8, 0.6, 0.4, 0.2):
+                red, green, blue = (round(255 + (part - 255) * share) for part in full)
+                colours.append((red, green, blue))
+        self._table = np.array(colours)
+        self._grey = np.rint(np.arange(256) / 255 * (GREYS - 1)).astype(np.uint8)
+        cells = np.stack(np.meshgrid(*[np.arange(32)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) * 8 + 4
+        slabs = np.split(cells[:, np.newaxis], 64)  # all at once would be 200 MB
+        nearest = [np.square(self._table - slab).sum(axis=2).argmin(axis=1) for slab in slabs]
+        self._coloured = np.concatenate(nearest).astype(np.uint8)
+        for index in range(GREYS, len(colours)):  # what is drawn in a colour itself keeps it exactly
+            red, green, blue = (part >> 3 for part in colours[index])
+            self._coloured[red * 1024 + green * 32 + blue] = index
+
+    @property
+    def flat(self) -> list[int]:
+        """Red, green, blue of each colour, one after the other."""
+        return [int(part) for part in self._table.reshape(-1)]
+
+    def indices(self, frame: np.ndarray) -> np.ndarray:
+        """Nearest colour of each pixel of a frame, dims (y, x), uint8; greys are looked for among greys."""
+        import numpy as np
+
+        red, green, blue = (frame[..., part].astype(np.int32) for part in range(3))
+        coloured = self._coloured[(red >> 3) * 1024 + (green >> 3) * 32 + (blue >> 3)]
+        return np.where((red == green) & (green == blue), self._grey[red], coloured)

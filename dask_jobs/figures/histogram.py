@@ -20,6 +20,7 @@ from dask_jobs.figures.map import (
     place_image,
     write_heading,
 )
+from dask_jobs.figures.map_marks import no_data_patch
 from dask_jobs.figures.style import LINES, QUIET, SMALL, Sheet, say_no_data, signed
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dask_jobs.figures.picture import Picture
 
 PANEL = (3.6, 2.3)  # inches: a histogram
-PANEL_LEFT, PANEL_BELOW = 0.75, 0.6  # inches: for its labels
+PANEL_LEFT, PANEL_ABOVE, PANEL_BELOW = 0.75, 0.4, 0.6  # inches: for its labels
 BAR_BELOW = 0.8  # inches: a colour bar that lies below its image
 BARS = 90  # of a histogram at most: narrower ones are noise
 
@@ -53,12 +54,15 @@ def draw_date(picture: Picture, sides: tuple[Side, Side], *, heading: Heading) -
     places, (width, height) = _arranged(frame)
     width = max(width, 6.0)
     top = EDGE + heading_height(heading, width=width)
-    sheet = Sheet(width + 2 * EDGE, top + height + EDGE)
+    holes = any(np.isnan(side.shade.seen(picture)).any() for side in sides)
+    sheet = Sheet(width + 2 * EDGE, top + height + 0.25 * holes + EDGE)
     write_heading(sheet, heading)
+    if holes:
+        no_data_patch(sheet, left=EDGE + LEFT, top=top + height)
     for side, (image, panel) in zip(sides, places, strict=True):
         at = EDGE + image[0], top + image[1]
         place_image(sheet, picture, frame=frame, shade=side.shade, ground=ground, at=at)
-        axes = sheet.axes(EDGE + panel[0] + PANEL_LEFT, top + panel[1], *PANEL)
+        axes = sheet.axes(EDGE + panel[0] + PANEL_LEFT, top + panel[1] + PANEL_ABOVE, *PANEL)
         _histogram(axes, side)
     return sheet
 
@@ -67,7 +71,7 @@ def _arranged(frame: Frame) -> tuple[list[tuple[tuple[float, float], tuple[float
     """Corners of (image, histogram) of both sides, and the size of it all: one per row, or as the image's shape asks."""
     cell = LEFT + frame.width + 0.15 + (SIDE if frame.upright else 0.1)
     row = frame.height + BELOW + (0.1 if frame.upright else BAR_BELOW)
-    panel = PANEL_LEFT + PANEL[0] + 0.1, PANEL[1] + PANEL_BELOW
+    panel = PANEL_LEFT + PANEL[0] + 0.1, PANEL_ABOVE + PANEL[1] + PANEL_BELOW
     if not frame.upright:  # wide: images below one another, then the histograms side by side
         return [((0.0, i * row), (i * (panel[0] + 0.3), 2 * row)) for i in (0, 1)], (
             max(cell, 2 * panel[0] + 0.3),
@@ -92,7 +96,9 @@ def _histogram(axes: Axes, side: Side) -> None:
         axes.set_yticks([])
         return
     low, high = _span(side.histogram, lower=0.1, upper=99.5)
-    low, high = min(low, side.shade.low), max(high, side.shade.high)
+    room = 0.04 * (side.shade.high - side.shade.low)  # so that the lines of the stretch stand free
+    low = max(side.histogram.start, min(low, side.shade.low - room))
+    high = max(high, side.shade.high + room)
     _bars(axes, side.histogram, low=low, high=high)
     for place in (side.shade.low, side.shade.high):
         axes.axvline(place, color=LINES[2], linewidth=1.0, linestyle=(0, (4, 2)))

@@ -21,7 +21,7 @@ EDGE = 0.15  # inches, around everything
 LEFT, BELOW = 0.95, 0.55  # inches: for labels of coordinates
 SIDE = 1.25  # inches: for a colour bar with its label, upright
 LONG, LONGEST, SHORT = 6.0, 10.0, 0.6  # inches: sides of an image
-LONGEST_BAR, LYING_BAR = 3.2, 2.6  # inches: length of a colour bar
+LONGEST_BAR, LYING_BAR = 3.2, 3.2  # inches: length of a colour bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Frame:
     def body_width(self) -> float:
         """Everything from the first to the last column."""
         beside = LEFT + self.width + 0.15 + SIDE if self.upright else 0.0
-        below = LEFT + MARKS[0] + (0.0 if self.upright else 3.3)
+        below = LEFT + MARKS[0] + (0.0 if self.upright else LYING_BAR + 0.7)
         wide = LEFT + self.width + 0.25
         return max(beside, wide, 0.0 if self.aside else below)
 

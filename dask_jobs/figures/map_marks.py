@@ -117,7 +117,7 @@ def marks(sheet: Sheet, *, ground: Ground, scale: float, left: float, top: float
     _north(sheet, ground.north, left=left + places[0][0], top=top + places[0][1])
     _scale_bar(sheet, scale, left=left + places[1][0], top=top + places[1][1])
     if legend:
-        _no_data(sheet, left=left + places[2][0], top=top + places[2][1])
+        no_data_patch(sheet, left=left + places[2][0], top=top + places[2][1])
 
 
 def _north(sheet: Sheet, angle: float, *, left: float, top: float) -> None:
@@ -150,7 +150,8 @@ def _scale_bar(sheet: Sheet, scale: float, *, left: float, top: float) -> None:
     box.text(0.03 + inches / 2, 0.19, words, ha="center", va="top", fontsize=SMALL)
 
 
-def _no_data(sheet: Sheet, *, left: float, top: float) -> None:
+def no_data_patch(sheet: Sheet, *, left: float, top: float) -> None:
+    """What the colour of no data means."""
     from matplotlib.patches import Rectangle
 
     box = sheet.blank(left, top, 0.85, 0.3)

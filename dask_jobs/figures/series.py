@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANEL = (6.2, 2.2)  # inches
-LEFT, LEGEND, FOOT = 0.85, 1.9, 0.75  # inches: labels at the left; legend; date labels and the note below
-MOST = 30  # lines in one figure
+LEFT, LEGEND, FOOT = 0.85, 1.9, 0.6  # inches: labels at the left; legend; date labels and the note below
+MOST, FEW = 30, 5  # lines in one figure; and with their smooth curves: more of them hide one another
 ERRORS = "Bars: standard error of the mean, std / \u221an, with n pixels taken as independent."
 
 
@@ -47,9 +47,14 @@ def draw_series(table: pd.DataFrame, *, quantity: str, heading: Heading) -> Shee
     power.set_ylabel(f"mean {quantity}\n(linear power)")
     decibel.set_ylabel(f"mean {quantity} (dB)")
     power.tick_params(labelbottom=False)
-    sheet.text(EDGE + LEFT, top + 2 * PANEL[1] + 0.15 + 0.55, ERRORS, size=SMALL, color=QUIET)
+    sheet.text(EDGE + LEFT, top + 2 * PANEL[1] + 0.15 + 0.4, ERRORS, size=SMALL, color=QUIET)
     at = (EDGE + LEFT + PANEL[0] + 0.15) / sheet.width, 1 - top / sheet.height
-    found = sheet.figure.legend(handles, [*names, "smoothed"][: len(handles)], loc="upper left", bbox_to_anchor=at)
+    found = sheet.figure.legend(
+        handles,
+        [*names, "smoothed" if len(zones) <= FEW else f"{zones[0]}, smoothed"][: len(handles)],
+        loc="upper left",
+        bbox_to_anchor=at,
+    )
     found.set_in_layout(False)
     return sheet
 
@@ -88,11 +93,12 @@ def _smoothed(decibel: Axes, table: pd.DataFrame, *, zones: Sequence[str]) -> li
     if "smoothed_db" not in table:
         return []
     lines: list[Any] = []
-    for index, zone in enumerate(zones):
+    shown = zones if len(zones) <= FEW else zones[:1]
+    for index, zone in enumerate(shown):
         rows = table[table["zone"] == zone]
-        lines += decibel.plot(
-            _times(rows), _column(rows, "smoothed_db"), color=line_look(index)["color"], linestyle=(0, (5, 2))
-        )
+        smoothed = _column(rows, "smoothed_db")
+        if np.isfinite(smoothed).any():
+            lines += decibel.plot(_times(rows), smoothed, color=line_look(index)["color"], linestyle=(0, (5, 2)))
     return lines[:1]
 
 

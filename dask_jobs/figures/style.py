@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
@@ -29,7 +28,7 @@ NO_DATA = "#e6cf9f"  # sand: greys have no colour, and cividis is darker or more
 INK, QUIET = "#1a1a1a", "#595959"
 # Okabe, Ito (2008), Color universal design; without their yellow, which is pale on white. Black is the whole area.
 LINES = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+MARKERS = ("s", "^", "D", "v", "P", "X", "<")  # of zones; the whole area has a dot
 EM = {TITLE: 0.70, BODY: 0.62, SMALL: 0.62}  # width of a letter in its size: DejaVu Sans at its widest usual mix
 LINE = 1.45 / 72  # inches per point from line to line
 
@@ -113,14 +112,6 @@ class Sheet:
         place = {"va": "top", "ha": "left", "linespacing": 1.25, **more}
         return self.figure.text(left / self.width, 1 - top / self.height, words, fontsize=size, **place)
 
-    def pixels(self) -> np.ndarray:
-        """The sheet as drawn now, dims (y, x, 3), uint8."""
-        import numpy as np
-
-        canvas: Any = self.figure.canvas
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
 
 def save_png(sheet: Sheet, path: Path) -> None:
     """Write a sheet; equal sheets give equal bytes: neither date nor version of a program stands in the file."""
@@ -144,8 +135,11 @@ def signed(text: str) -> str:
 
 
 def line_look(index: int) -> dict[str, Any]:
-    """Colour and marker of the n-th line: the first is the whole area; no two of the first 63 are alike."""
-    return {"color": LINES[index % len(LINES)], "marker": MARKERS[index % len(MARKERS)]}
+    """Colour and marker of the n-th line: the first is the whole area, in black; no two of the first 43 are alike."""
+    if index == 0:
+        return {"color": LINES[0], "marker": "o"}
+    zone, colours = index - 1, LINES[1:]
+    return {"color": colours[zone % len(colours)], "marker": MARKERS[zone % len(MARKERS)]}
 
 
 def say_no_data(axes: Axes, *, width: float, height: float) -> None:
