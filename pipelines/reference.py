@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pipelines.kinds import all_kinds
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from pipelines.kinds.model import KindSpec
 
-WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false", datetime: "date", timedelta: "days or weeks"}
+WORDS = {
+    str: "text",
+    float: "number",
+    int: "whole number",
+    bool: "true or false",
+    date: "date",
+    datetime: "date",
+    timedelta: "days or weeks",
+}
 Row = tuple[str, str, str, str]  # key, value, default, what
 REFERENCE_HEAD = """\
 # The job file
@@ -126,8 +134,11 @@ def _default(field: FieldInfo) -> str:
 
 def _value(field: FieldInfo, models: list[type[BaseModel]]) -> str:
     choices = _choices(field.annotation)
+    if choices and get_origin(field.annotation) is list:
+        return f"list of {' | '.join(choices)}"
     if choices:
-        return " | ".join(choices)
+        lists = [_words(part) for part in get_args(field.annotation) if get_origin(part) is list]
+        return " | ".join([*(["mapping"] if models else []), *lists, *choices])
     return "mapping" if models else _words(field.annotation) + _limits(field)
 
 

@@ -220,7 +220,7 @@ def test_a_scale_bar_is_as_long_as_it_says_on_the_ground() -> None:
     mercator = ground_of((1_113_194.0, 8_389_500.0, 1_123_194.0, 8_410_500.0), crs="EPSG:3857")
     assert mercator.metres_x == pytest.approx(0.5, rel=0.01)
     made, _ = drawn(picture_of(np.full((90, 120), 0.1, "float32")))
-    bar = next(axes for axes in made.sheet.figure.axes if axes.texts and axes.texts[0].get_text()[-1] == "m")
+    bar = next(axes for axes in made.sheet.figure.axes if axes.texts and axes.texts[0].get_text().endswith("m"))
     inches = sum(patch.get_width() for patch in bar.patches)  # type: ignore[attr-defined] # rectangles
     map_inches = made.image.axes.get_position().width * made.sheet.width
     said = {"500 m": 500, "1 km": 1000}[bar.texts[0].get_text()]

@@ -18,7 +18,7 @@ class Figures(Strict):
     maps: bool = Field(True, description="maps of mean, coefficient of variation and count of every polarization")  # noqa: FBT003 -- pydantic's default
     dates: Literal["first-and-last", "all", "none"] | list[date] = Field(
         "first-and-last",
-        description="dates with an image and a histogram of their own, in power and in dB: these words or a list of dates, UTC",
+        description="dates (UTC) with an image and a histogram of their own, in power and in dB",
     )
     cov_histogram: bool = Field(
         True,  # noqa: FBT003 -- pydantic's default
@@ -32,7 +32,7 @@ class Figures(Strict):
     )
     stretch_db: tuple[float, float] | None = Field(
         None,
-        description="black and white of every image, dB; left out: 2nd and 98th percentile of all pixels of all dates, in whole dB",
+        description="black and white of every image, dB; by default the 2nd and 98th percentile of all pixels of all dates, in whole dB",
     )
     frames_per_second: Annotated[float, Field(ge=0.1, le=50)] = Field(2.0, description="dates per second of a film")
 
