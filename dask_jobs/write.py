@@ -61,32 +61,43 @@ def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], 
     external overview (`.ovr`) of the level before, which GDAL takes for one pyramid.
     """
     import rasterio
-    from rasterio.shutil import copy
 
     # sidecar files must be looked for: that is how GDAL finds the coarser levels
     environment = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE", "GDAL_CACHEMAX": 64, "GDAL_NUM_THREADS": "1"}
     with rasterio.Env(**environment), tempfile.TemporaryDirectory(dir=path.parent, prefix=".levels-") as scratch:
-        base = Path(scratch) / "level.tif"
-        with _level(base, grid=grid, layer=layer) as file:
-            _fill(file, grid=grid, layer=layer, read=read)
-        level, coarser = base, grid
-        while max(coarser.shape) > TILE:
-            source, coarser = level, _doubled(coarser)
-            level = source.with_name(source.name + ".ovr")
-            _write_overview(level, grid=coarser, source=source, layer=layer)
-        copy(
-            base,
-            path,
-            driver="COG",
-            OVERVIEWS="FORCE_USE_EXISTING" if level != base else "NONE",
-            BLOCKSIZE=TILE,
-            COMPRESS="DEFLATE",
-            LEVEL=LEVEL,
-            # differences help floats; of dates and counts they are more numbers than the values
-            PREDICTOR="YES" if layer.dtype == "float32" else "NO",
-            BIGTIFF="IF_SAFER",
-            SPARSE_OK="YES",
-        )
+        pack_levels(write_levels(Path(scratch), grid=grid, layer=layer, read=read), path, layer=layer)
+
+
+def write_levels(folder: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], np.ndarray]) -> Path:
+    """File of the finest level, not compressed, whose coarser ones lie beside it; parameters as in `write_cog`."""
+    base = folder / "level.tif"
+    with _level(base, grid=grid, layer=layer) as file:
+        _fill(file, grid=grid, layer=layer, read=read)
+    level, coarser = base, grid
+    while max(coarser.shape) > TILE:
+        source, coarser = level, _doubled(coarser)
+        level = source.with_name(source.name + ".ovr")
+        _write_overview(level, grid=coarser, source=source, layer=layer)
+    return base
+
+
+def pack_levels(base: Path, path: Path, *, layer: Layer) -> None:
+    """Write what `write_levels` made as one Cloud Optimized GeoTIFF."""
+    from rasterio.shutil import copy
+
+    copy(
+        base,
+        path,
+        driver="COG",
+        OVERVIEWS="FORCE_USE_EXISTING" if base.with_name(base.name + ".ovr").exists() else "NONE",
+        BLOCKSIZE=TILE,
+        COMPRESS="DEFLATE",
+        LEVEL=LEVEL,
+        # differences help floats; of dates and counts they are more numbers than the values
+        PREDICTOR="YES" if layer.dtype == "float32" else "NO",
+        BIGTIFF="IF_SAFER",
+        SPARSE_OK="YES",
+    )
 
 
 def write_table(frame: pd.DataFrame, *, csv: Path, parquet: Path, columns: Mapping[str, tuple[str, str]]) -> None:
