@@ -53,6 +53,7 @@ class Raster:
     dataset : path of the array inside an HDF5 file or Zarr store
     step : index along the first dimension of an array with dims (time, y, x); None where it has dims (y, x)
     band : of a GeoTIFF, 1-based
+    south_up : whether the first row of an array is the southernmost
     scale : of the values in the file
     calibration_db : added in dB to reach calibrated power (ALOS digital numbers: amplitude and -83)
     nodata : value that means no data beside NaN, None where the file declares none
@@ -63,6 +64,7 @@ class Raster:
     dataset: str = ""
     step: int | None = None
     band: int = 1
+    south_up: bool = False
     scale: Scale = Scale.POWER
     calibration_db: float = 0.0
     nodata: float | None = None

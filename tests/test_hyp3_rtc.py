@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import zipfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from dask_jobs.backscatter import read_mask, read_power
 from dask_jobs.passes import check_lattice, check_one_radiometry, check_orbits, group_passes
 from dask_jobs.readers import hyp3_rtc
 from dask_jobs.readers.hyp3_name import decode
-from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, relative_orbit
+from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, check_times_of_one_orbit, relative_orbit
 from dask_jobs.scenes import Found, Scale, Scene
 from infra.errors import InputError, LatticeError
 from infra.storage import S3Options
@@ -356,12 +356,26 @@ def test_without_a_readme_times_tell_whether_orbits_mix(
     time = datetime(2024, 1, 5, 1, 59, 12, tzinfo=UTC) + after
     write(first, tmp_path)
     write(Product(platform=platform, start=f"{time:%Y%m%dT%H%M%S}", id="0002"), tmp_path)
+    scenes = find(tmp_path).scenes
+    assert len(scenes) == 2
     if one:
-        assert len(find(tmp_path).scenes) == 2
+        check_times_of_one_orbit(scenes)
     else:
         with pytest.raises(InputError, match="are of different relative orbits, by their times"):
-            find(tmp_path)
-    assert len(find(tmp_path, one_orbit=False).scenes) == 2
+            check_times_of_one_orbit(scenes)
+
+
+def test_products_outside_the_period_are_not_opened(tmp_path: Path) -> None:
+    write(A, tmp_path)
+    place = write(LATER, tmp_path)
+    for file in place.glob("*_V*.tif"):
+        file.write_bytes(b"not even a TIFF")
+    period = date(2024, 1, 1), date(2024, 1, 10)
+    found = find(tmp_path, period=period)
+    assert [scene.time.day for scene in found.scenes] == [5]
+    assert set(reasons(found).values()) == {"2024-01-17 is after the period, which ends before 2024-01-10"}
+    with pytest.raises(InputError, match="no GeoTIFF"):
+        find(tmp_path)
 
 
 @pytest.mark.skipif(not OPERA.is_dir(), reason="the real OPERA scenes are not at ../shared/data")

@@ -101,14 +101,15 @@ def read_names(
         says = match.groupdict()
         polarization = (says.get("polarization") or (given[0] if len(given) == 1 else "")).upper()
         if polarization in POLARIZATIONS:
-            named.append(_named_file(file, polarization, says, date_format=names.date_format))
+            named.append(named_file(file, polarization, says, date_format=names.date_format))
         else:
             known = ", ".join(POLARIZATIONS)
             dropped.append(Dropped(path=file.url, reason=f"its polarization {polarization!r} is none of {known}"))
     return named, dropped
 
 
-def _named_file(file: SourceFile, polarization: str, says: Mapping[str, str | None], *, date_format: str) -> NamedFile:
+def named_file(file: SourceFile, polarization: str, says: Mapping[str, str | None], *, date_format: str) -> NamedFile:
+    """What the groups of a pattern say of one file; raises as `read_names` does."""
     text = says["date"] or ""
     try:
         time = datetime.strptime(text, date_format)  # noqa: DTZ007 -- UTC is set below where the format names no zone

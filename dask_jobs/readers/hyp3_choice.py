@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
-from dask_jobs.readers.hyp3_name import ORBITS
+from dask_jobs.readers.hyp3_name import ORBITS, Hyp3Name
 from dask_jobs.scenes import Dropped, Scene
 from infra.errors import InputError
 
-if TYPE_CHECKING:
-    from dask_jobs.readers.hyp3_rtc import Package
 
-Candidate = tuple["Package", Scene, "str | None"]  # product, scene, time of processing where its README says it
+class Product(Protocol):
+    """A product wherever it lies."""
+
+    @property
+    def name(self) -> Hyp3Name:
+        """Its name, decoded."""
+
+    def drop(self, reason: str) -> list[Dropped]:
+        """All of it, left out."""
 
 
-def choose(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Dropped]]:
+SomeProduct = TypeVar("SomeProduct", bound=Product)
+Candidate = tuple[SomeProduct, Scene, "str | None"]  # product, scene, time of processing where its README says it
+
+
+def choose(candidates: Sequence[Candidate[SomeProduct]]) -> tuple[list[Candidate[SomeProduct]], list[Dropped]]:
     """One product of each acquisition (and extent, where clipped), and why the others are left out.
 
     The better orbit wins; then the later processing, where both say it; of products with equal contents the first.
@@ -27,7 +37,7 @@ def choose(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Dropp
     InputError
         If two differ in spacing, radiometry, scale, filter, mask or DEM matching, or nothing tells which is newer.
     """
-    groups: dict[str, list[Candidate]] = defaultdict(list)
+    groups: dict[str, list[Candidate[SomeProduct]]] = defaultdict(list)
     for candidate in candidates:
         groups[candidate[1].id].append(candidate)
     kept, dropped = [], []
@@ -41,7 +51,7 @@ def choose(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Dropp
     return kept, dropped
 
 
-def _check_same_kind(one: Package, other: Package) -> None:
+def _check_same_kind(one: Product, other: Product) -> None:
     a, b = one.name, other.name
     kinds = {
         "pixel spacing": (a.spacing, b.spacing),
@@ -59,7 +69,9 @@ def _check_same_kind(one: Package, other: Package) -> None:
         )
 
 
-def _better(one: Candidate, other: Candidate) -> tuple[Candidate, Candidate, str]:
+def _better(
+    one: Candidate[SomeProduct], other: Candidate[SomeProduct]
+) -> tuple[Candidate[SomeProduct], Candidate[SomeProduct], str]:
     """Winner, loser, and why in words that the winner's name completes."""
     ranks = [list(ORBITS.values()).index(candidate[0].name.orbit) for candidate in (one, other)]
     if ranks[0] != ranks[1]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dask_jobs.passes import outside_period
 from dask_jobs.readers.archives import list_archives, read_text
 from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
 from dask_jobs.readers.geotiff import PixelValues, check_scale, read_sample
 from dask_jobs.readers.hyp3_choice import choose
 from dask_jobs.readers.hyp3_name import FORM, Hyp3Name, decode
+from dask_jobs.readers.polarizations import wanted_polarizations
 from dask_jobs.readers.raster_headers import RasterHeader, read_headers, same_grid
-from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, check_times_of_one_orbit, relative_orbit
+from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, relative_orbit
 from dask_jobs.scenes import Dropped, Found, Mask, Raster, Scene
 from infra.errors import InputError
 
@@ -72,7 +74,7 @@ def find(
     path: Paths,
     *,
     polarizations: Sequence[str] | None = None,
-    one_orbit: bool = True,
+    period: tuple[date, date] | None = None,
     s3: S3Options,
     cache: Path | None = None,
 ) -> Found:
@@ -82,7 +84,7 @@ def find(
     ----------
     path : folder, s3:// prefix, glob, or a list of these; zip archives in them are looked into, and read in place
     polarizations : that every scene must have; None for those of most products
-    one_orbit : refuse scenes whose orbit is not known and whose times are of several
+    period : of the job; products outside are not opened. Where none is inside, all are given: whoever filters says so
     cache : file that remembers fingerprints of unchanged local files
 
     Returns
@@ -103,7 +105,10 @@ def find(
         raise InputError(
             f"path: no HyP3 RTC product in {told(path)}", f"Expected are {FORM}_VV.tif and the like, or {FORM}.zip"
         )
-    wanted = _wanted(packages, polarizations)
+    if not any(package.bands for package in packages):
+        raise InputError("path: only other layers of HyP3 products, no backscatter", f"Expected are {FORM}_VV.tif …")
+    packages, outside = _in_period(packages, period)
+    wanted = wanted_polarizations([package.bands for package in packages], polarizations)
     complete, incomplete = _complete(packages, wanted)
     files = [package.layers[layer] for package in complete for layer in _used(package, wanted)]
     headers = read_headers(files, s3=s3)
@@ -122,9 +127,7 @@ def find(
     kept, replaced = choose(found)
     _check_scales(kept, wanted[0], headers, s3=s3)
     ordered = tuple(sorted((scene for _, scene, _ in kept), key=lambda s: (s.time, s.id)))
-    if one_orbit:
-        check_times_of_one_orbit(ordered)
-    return Found(scenes=ordered, dropped=(*dropped, *incomplete, *replaced))
+    return Found(scenes=ordered, dropped=(*dropped, *outside, *incomplete, *replaced))
 
 
 def _packages(files: Sequence[SourceFile], *, s3: S3Options) -> tuple[list[Package], list[Dropped]]:
@@ -161,22 +164,14 @@ def _collect(files: Iterable[tuple[SourceFile, str]], packages: dict[tuple[str, 
     return dropped
 
 
-def _wanted(packages: Sequence[Package], asked: Sequence[str] | None) -> tuple[str, ...]:
-    there = sorted(frozenset().union(*(p.bands for p in packages)))
-    if not there:
-        raise InputError("path: only other layers of HyP3 products, no backscatter", f"Expected are {FORM}_VV.tif …")
-    if asked is None:
-        counts = Counter(p.bands for p in packages if p.bands)
-        most = max(counts, key=lambda some: (counts[some], len(some), sorted(some)))
-        return tuple(sorted(most))
-    wanted = tuple(dict.fromkeys(p.upper() for p in asked))
-    for polarization in wanted:
-        if polarization not in there:
-            raise InputError(
-                f"polarizations: {polarization} is not there; there are {', '.join(there)}",
-                f"Take {polarization} out of `polarizations`, or add its files to `path`.",
-            )
-    return wanted
+def _in_period(packages: list[Package], period: tuple[date, date] | None) -> tuple[list[Package], list[Dropped]]:
+    if period is None:
+        return packages, []
+    reasons = [(p, outside_period(p.name.start, start=period[0], end=period[1])) for p in packages]
+    inside = [package for package, reason in reasons if reason is None and package.bands]
+    if not inside:
+        return packages, []
+    return inside, [row for package, reason in reasons if reason for row in package.drop(reason)]
 
 
 def _complete(packages: Sequence[Package], wanted: Sequence[str]) -> tuple[list[Package], list[Dropped]]:
@@ -191,10 +186,6 @@ def _complete(packages: Sequence[Package], wanted: Sequence[str]) -> tuple[list[
         first = chosen.setdefault(package.name.name, package)
         if first is not package:
             dropped += package.drop(f"the same product as in {first.place}")
-    if not chosen:
-        raise InputError(
-            f"polarizations: no scene has all of {', '.join(wanted)}", "Ask for the polarizations of one kind of scene."
-        )
     return list(chosen.values()), dropped
 
 

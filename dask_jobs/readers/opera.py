@@ -110,7 +110,7 @@ def _products(files: Iterable[SourceFile]) -> tuple[list[Product], list[Dropped]
             if file.name.lower().endswith((".tif", ".tiff")) and not file.name.startswith(STATIC):
                 dropped.append(Dropped(path=file.url, reason="the name is not that of an OPERA RTC-S1 raster"))
             continue
-        new = _product(match)
+        new = named_product(match)
         product = products.setdefault((new.scene, new.platform, new.release), new)
         first = product.layers.setdefault(match["layer"], file)
         if first is not file:
@@ -118,7 +118,8 @@ def _products(files: Iterable[SourceFile]) -> tuple[list[Product], list[Dropped]
     return list(products.values()), dropped
 
 
-def _product(match: re.Match[str]) -> Product:
+def named_product(match: re.Match[str]) -> Product:
+    """Product without files that a match of `NAME` tells; InputError if its date is none."""
     try:
         sensing = datetime.strptime(match["sensing"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:

@@ -36,10 +36,9 @@ def read_pixels(raster: Raster, *, grid: Grid, window: Window, s3: S3Options) ->
         If storage refuses or does not answer.
     """
     from dask_jobs.readers.hdf5_pixels import read_hdf5
+    from dask_jobs.readers.zarr_pixels import read_zarr
 
-    readers = {Container.GEOTIFF: _read_geotiff, Container.HDF5: read_hdf5}
-    if raster.container not in readers:
-        raise NotImplementedError(raster.container)
+    readers = {Container.GEOTIFF: _read_geotiff, Container.HDF5: read_hdf5, Container.ZARR: read_zarr}
     return readers[raster.container](raster, grid=grid, window=window, s3=s3)
 
 

@@ -41,7 +41,7 @@ def absolute_orbit_of_granule(text: str, *, platform: str) -> int | None:
 
 
 def check_times_of_one_orbit(scenes: Sequence[Scene]) -> None:
-    """Refuse scenes of unknown orbit whose times cannot be of one relative orbit.
+    """Refuse Sentinel-1 scenes of unknown orbit whose times cannot be of one relative orbit.
 
     One platform comes back after 12 days to the second; different platforms see a place from one track at the same time of
     day. That finds every other orbit of one platform, and of several platforms all but those that share the time of day.
@@ -51,7 +51,7 @@ def check_times_of_one_orbit(scenes: Sequence[Scene]) -> None:
     InputError
         Naming two scenes.
     """
-    unknown = [scene for scene in scenes if scene.relative_orbit is None]
+    unknown = [s for s in scenes if s.relative_orbit is None and (s.platform or "").startswith("S1")]
     for scene in unknown[1:]:
         first = unknown[0]
         if not _may_be_one_orbit(first, scene):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from infra.grid import earth_crs
 from pipelines.kinds.model import Strict, not_in_key
 
 Paths = Annotated[
@@ -20,6 +21,20 @@ PATHS = (
     "where the files are: a folder, a file, a glob or a list of these; relative to the job file, or s3://bucket/prefix"
 )
 CALIBRATION = "added to reach calibrated power, dB; ALOS digital numbers: -83"
+
+
+def checked_pattern(pattern: str) -> str:
+    """The regular expression, if it is one and its named groups are known."""
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+    if "date" not in groups:
+        raise ValueError(rf"'{pattern}' has no group named date; write it as (?P<date>\d{{8}})")
+    unknown = sorted(set(groups) - set(GROUPS))
+    if unknown:
+        raise ValueError(f"no group may be named '{unknown[0]}'; groups are {', '.join(GROUPS)}")
+    return pattern
 
 
 class SourceS3(Strict):
@@ -70,18 +85,34 @@ class ZarrStore(_Source):
     )
     pattern: str | None = Field(
         None,
-        description="regular expression found in each group's name; named groups: date (and platform, orbit, "
+        description="regular expression found in each group's name; named groups: date (and polarization, platform, orbit, "
         "absolute_orbit, scene); left out: HyP3 and OPERA names are known",
     )
-    date_format: str = Field("%Y%m%dT%H%M%S", description="how the group `date` is written, as in strptime; UTC")
+    date_format: str = Field(
+        "%Y%m%dT%H%M%S", description="how the group `date`, or a time that is text, is written, as in strptime; UTC"
+    )
     variables: dict[Polarization, str] | None = Field(
         None, description="variable of each polarization, e.g. {VV: gamma_vv}; left out: those named like one"
     )
     crs: str | None = Field(None, description='where the store names none, e.g. "EPSG:32645"')
-    scale: ScaleName = Field("power", description="what the pixel values are")
+    scale: ScaleName | None = Field(
+        None, description="what the pixel values are; left out: what HyP3 names or units of dB say, else power"
+    )
     calibration_db: float = Field(0.0, description=CALIBRATION)
-    nodata: float | None = Field(None, description="value that means no data, where the store does not declare it")
-    radiometry: RadiometryName = Field("unknown", description="what the backscatter is normalised by")
+    nodata: float | None = Field(None, description="stored value that means no data, beside what the store declares")
+    radiometry: RadiometryName | None = Field(
+        None, description="what the backscatter is normalised by; left out: what names or attributes say, else unknown"
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_has_a_date(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else checked_pattern(pattern)
+
+    @field_validator("crs")
+    @classmethod
+    def _crs_on_earth(cls, crs: str | None) -> str | None:
+        return None if crs is None else earth_crs(crs)
 
 
 class GeoTiff(_Source):
@@ -104,16 +135,7 @@ class GeoTiff(_Source):
     @field_validator("pattern")
     @classmethod
     def _pattern_has_a_date(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as error:
-            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
-        if "date" not in groups:
-            raise ValueError(rf"'{pattern}' has no group named date; write it as (?P<date>\d{{8}})")
-        unknown = sorted(set(groups) - set(GROUPS))
-        if unknown:
-            raise ValueError(f"no group may be named '{unknown[0]}'; groups are {', '.join(GROUPS)}")
-        return pattern
+        return checked_pattern(pattern)
 
     @model_validator(mode="after")
     def _polarization_known(self) -> GeoTiff:

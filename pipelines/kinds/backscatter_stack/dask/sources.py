@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.region import Region
 from infra.storage import Location, S3Options
-from pipelines.kinds.backscatter_stack.sources import GeoTiff, Hyp3Rtc, NisarGcov, OperaRtc
+from pipelines.kinds.backscatter_stack.sources import GeoTiff, Hyp3Rtc, NisarGcov, OperaRtc, ZarrStore
 from pipelines.kinds.binding import Request
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class Search:
     ----------
     paths : absolute paths, globs and s3:// URLs
     polarizations : that every scene must have, None for those that there are
-    one_orbit : whether scenes of several orbits are to be refused
     cache : file that remembers fingerprints of unchanged local files
     period, region : of the job. What is outside is left out after the reader; one whose choice depends on what is inside, or that
         spares itself files by it, may look.
@@ -34,7 +33,6 @@ class Search:
 
     paths: list[str]
     polarizations: list[str] | None
-    one_orbit: bool
     s3: S3Options
     cache: Path
     period: tuple[datetime, datetime] | None
@@ -56,6 +54,7 @@ def source_s3(parameters: BackscatterStack, default: S3Options) -> S3Options:
 def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
     """Scenes that the source's reader found within area and period, and what was left out."""
     from dask_jobs.passes import drop_outside, filter_period
+    from dask_jobs.readers.sentinel1_orbits import check_times_of_one_orbit
 
     source = parameters.source
     s3 = source_s3(parameters, request.output.s3)
@@ -63,7 +62,6 @@ def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
     search = Search(
         paths=[Location.parse(path, base=request.folder, s3=s3).url for path in given],
         polarizations=parameters.polarizations,
-        one_orbit=parameters.orbits != "mixed",
         s3=s3,
         cache=Path(request.settings.state_dir) / "fingerprints.json",
         period=request.period,
@@ -72,7 +70,10 @@ def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
     found = READERS[type(source)](source, search)
     if request.period is not None:
         found = filter_period(found, start=request.period[0], end=request.period[1])
-    return drop_outside(found, request.region)
+    found = drop_outside(found, request.region)
+    if isinstance(source, Hyp3Rtc | ZarrStore) and parameters.orbits != "mixed":
+        check_times_of_one_orbit(found.scenes)
+    return found
 
 
 def _opera(source: OperaRtc, search: Search) -> Found:
@@ -89,7 +90,7 @@ def _hyp3(source: Hyp3Rtc, search: Search) -> Found:
     return hyp3_rtc.find(
         search.paths,
         polarizations=search.polarizations,
-        one_orbit=search.one_orbit,
+        period=search.period,
         s3=search.s3,
         cache=search.cache,
     )
@@ -108,6 +109,31 @@ def _nisar(source: NisarGcov, search: Search) -> Found:
         ),
         period=search.period,
         region=search.region,
+        s3=search.s3,
+        cache=search.cache,
+    )
+
+
+def _zarr(source: ZarrStore, search: Search) -> Found:
+    from dask_jobs.readers import zarr_store
+    from dask_jobs.readers.file_names import FileNames
+    from dask_jobs.scenes import Scale
+
+    return zarr_store.find(
+        search.paths,
+        layout=source.layout,
+        values=zarr_store.StoreValues(
+            scale=Scale(source.scale) if source.scale else None,
+            calibration_db=source.calibration_db,
+            nodata=source.nodata,
+            quantity=source.radiometry,
+            crs=source.crs,
+            variables={str(band): name for band, name in source.variables.items()} if source.variables else None,
+            date_format=source.date_format,
+        ),
+        names=FileNames(pattern=source.pattern, date_format=source.date_format) if source.pattern else None,
+        polarizations=search.polarizations,
+        period=search.period,
         s3=search.s3,
         cache=search.cache,
     )
@@ -137,5 +163,6 @@ READERS: dict[type[Any], Callable[[Any, Search], Found]] = {
     OperaRtc: _opera,
     Hyp3Rtc: _hyp3,
     NisarGcov: _nisar,
+    ZarrStore: _zarr,
     GeoTiff: _geotiffs,
 }
