@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
+import socketserver
+import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def url(postgresql: Server) -> str:
+def url(postgresql: Server) -> Iterator[str]:
     with postgresql.database() as name:
         yield postgresql.url(name)
 
@@ -169,6 +174,76 @@ def test_the_command_line_ends_with_3_and_doctor_goes_on(
         assert "secret" not in told
         assert PASSWORD not in told
     assert any(row["what"] == "pg8000" for row in json.loads(doctor.out)["checks"])
+
+
+# Encryption
+
+
+class Encrypted(socketserver.StreamRequestHandler):
+    """What a server with a certificate does, before one that has none."""
+
+    certificate: Path
+    behind: int
+
+    def handle(self) -> None:
+        assert self.request.recv(8) == bytes.fromhex("0000000804d2162f")  # the client asks for encryption first
+        self.request.sendall(b"S")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        try:
+            outside = context.wrap_socket(self.request, server_side=True)
+        except (ssl.SSLError, ConnectionError):
+            return  # the client does not trust it
+        with outside, socket.create_connection(("127.0.0.1", self.behind)) as inside:
+            there = threading.Thread(target=pour, args=(outside, inside))
+            there.start()
+            pour(inside, outside)
+            there.join()
+
+
+def pour(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def encrypted(postgresql: Server, tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """Port that asks for encryption, and the certificate of 127.0.0.1 that it shows."""
+    path = tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    alone = ["-addext", "subjectAltName = IP:127.0.0.1", "-keyout", str(path), "-out", f"{path}.crt"]
+    subprocess.run([*make, *alone], check=True, capture_output=True)
+    with path.open("a") as file:
+        file.write(Path(f"{path}.crt").read_text())
+    handler = type("Handler", (Encrypted,), {"certificate": path, "behind": postgresql.port})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1], Path(f"{path}.crt")
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes the certificate, is not there")
+def test_encryption_as_the_url_asks_for_it(postgresql: Server, encrypted: tuple[int, Path]) -> None:
+    port, certificate = encrypted
+    with postgresql.database() as name:
+        url = postgresql.url(name).replace(f":{postgresql.port}/", f":{port}/")
+        assert runs_at(url) == 0  # encrypted where the server can
+        assert runs_at(f"{url}?sslmode=require") == 0
+        for mode in ("verify-ca", "verify-full"):
+            with pytest.raises(EngineError, match="cannot be trusted: CERTIFICATE_VERIFY_FAILED"):
+                Registry.open(f"{url}?sslmode={mode}")
+            assert runs_at(f"{url}?sslmode={mode}&sslrootcert={certificate}") == 0
+        named = url.replace("127.0.0.1", "localhost")  # the certificate is another name's
+        assert runs_at(f"{named}?sslmode=verify-ca&sslrootcert={certificate}") == 0
+        with pytest.raises(EngineError, match="cannot be trusted"):
+            Registry.open(f"{named}?sslmode=verify-full&sslrootcert={certificate}")
+        with pytest.raises(StateError, match="sslrootcert"):
+            Registry.open(f"{url}?sslmode=verify-ca&sslrootcert=/not/there.pem")
 
 
 # A connection that is lost

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -72,6 +73,8 @@ def completed(url: URL) -> URL:
         raise StateError(
             f"port {port} in SARBATCH_REGISTRY is no number", f"PostgreSQL's is {PORT} unless set otherwise."
         )
+    if "sslrootcert" in texts and not Path(texts["sslrootcert"]).is_file():
+        raise StateError(f"sslrootcert={texts['sslrootcert']} is not there", "It names a file of certificates (PEM).")
     user = texts.pop("user", url.username) or os.environ.get("PGUSER") or _login()
     password = texts.pop("password", url.password) or os.environ.get("PGPASSWORD")
     place: dict[str, Any] = {"host": host, "port": int(port)}
