@@ -19,7 +19,7 @@ ALLOWED = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # A report is somebody's document: it shows its own styles and pictures, runs nothing, and belongs to no origin
-SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; font-src data:"
 HEADERS = {
     "content-security-policy": ALLOWED,
     "x-content-type-options": "nosniff",
