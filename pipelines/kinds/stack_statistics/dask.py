@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from dask_jobs.time_series import Zone
 
 PIXELS_PER_SECOND = 40e6  # of one core: read, decode, reduce, all dates and polarizations
-HARMONIC_PER_SECOND = 150e6  # dates of pixels
-PAIRS_PER_SECOND = 130e6  # pairs of dates of a pixel, for their slopes
+HARMONIC_PER_SECOND = 300e6  # dates of pixels
+PAIRS_PER_SECOND = 110e6  # pairs of dates of a pixel, for their slopes
 TASK_SECONDS = 4.0  # to start a driver and compile the kernels
 STATISTICS_SHARE = 0.6  # of the progress, where figures follow
 SYMBOLS = {"gamma0_terrain": "γ⁰", "sigma0_ellipsoid": "σ⁰", "sigma0_terrain": "σ⁰", "beta0": "β⁰"}
