@@ -77,5 +77,8 @@ def _where_to_look(folder: Path, run: str, say: Callable[[str], None]) -> None:
         for row in rows:
             if row.name == name and row.role != "figure":
                 say(f"  {what}: {row.href}")
+    figures = [row for row in rows if row.role == "figure"]
+    if figures:
+        say(f"  {len(figures)} figures and films: {figures[0].href.rpartition('/')[0]}")
     say(f"  the truth: {folder / 'simulated-scenes' / 'truth.json'}")
     say(f"  sarbatch status {run}; sarbatch products {run}; sarbatch plan {folder / 'job.yaml'} (all done now)")

@@ -23,6 +23,7 @@ EXAMPLES: dict[str, Any] = {
     "zones": "zones.geojson",
     "nodata": 0,
 }
+WIDTH = 110  # letters of a line
 HEAD = """\
 # A job of sarbatch: `sarbatch plan {file}` shows what it will do and cost, `sarbatch run {file}` does it.
 # Lines that start with "# " and a key show a default: take the "# " away to change it.
@@ -79,15 +80,27 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
         keys = models[0].model_fields
         given = {key: sub.examples[0] for key, sub in keys.items() if sub.examples}  # where no default can be shown
         values = given if field.default is None and given else {key: sub.default for key, sub in keys.items()}
-        inner = ", ".join(f"{key}: {shown(value)}" for key, value in values.items())
+        inside = _as_many_as_fit(values, room=WIDTH - len(f"{indent}# {name}: {{}}"))
         for key, sub in keys.items():
-            lines += _comment(f"{key}: {_described(sub)}", indent)
-        return [*lines, f"{indent}# {name}: {{{inner}}}"]
+            hidden = f"; {shown(values[key])} by default" if values.get(key) is not None and key not in inside else ""
+            lines += _comment(f"{key}: {_described(sub)}{hidden}", indent)
+        return [*lines, f"{indent}# {name}: {{{', '.join(inside.values())}}}"]
     if field.is_required():
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else (EXAMPLES.get(name),)
         return [*lines, f"{indent}{name}: {shown(choices[0])}"]
     default = field.default if field.default is not None else EXAMPLES.get(name)
     return [*lines, f"{indent}# {name}: {shown(default)}"]
+
+
+def _as_many_as_fit(values: dict[str, Any], *, room: int) -> dict[str, str]:
+    """`key: value` of the first keys, on one line of `room` letters."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        text = f"{key}: {shown(value)}"
+        if len(", ".join([*found.values(), text])) > room:
+            break
+        found[key] = text
+    return found
 
 
 def _model(model: type[BaseModel], indent: str, *, first: type[BaseModel] | None) -> list[str]:
@@ -135,4 +148,4 @@ def shown(value: Any) -> str:
 
 
 def _comment(text: str, indent: str) -> list[str]:
-    return [f"{indent}# {line}" for line in textwrap.wrap(text, 110 - len(indent))]
+    return [f"{indent}# {line}" for line in textwrap.wrap(text, WIDTH - len(indent))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import yaml
@@ -68,8 +68,20 @@ def test_it_shows_every_default(kind: str) -> None:
     lines, task = job_template(kind).splitlines(), parsed(job_template(kind)).tasks[-1]
     for name, field in all_kinds()[kind].parameters.model_fields.items():
         if not field.is_required() and field.default is not None:
-            assert f"    # {name}: {shown(field.default)}" in lines
-            assert yaml.safe_load(shown(field.default)) == task.parameters.model_dump(mode="json")[name]
+            default = task.parameters.model_dump(mode="json")[name]
+            assert yaml.safe_load(shown(field.default)) == default
+            line = next(line for line in lines if line.startswith(f"    # {name}: ") and not line.endswith(" default"))
+            there = yaml.safe_load(line.partition(f"# {name}: ")[2])
+            if isinstance(
+                default, dict
+            ):  # of one too long for a line, the keys that are not on it tell theirs in words
+                left = {key: value for key, value in default.items() if key not in there}
+                assert {**there, **left} == default
+                text = words("\n".join(lines))
+                model: Any = field.default
+                assert all(v is None or f"; {shown(getattr(model, k))} by default" in text for k, v in left.items())
+            else:
+                assert there == default
 
 
 @pytest.mark.parametrize("kind", KINDS)
