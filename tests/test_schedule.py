@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from jobs import machine, opera, sarbatch, write_job
+from jobs import machine, opera, sarbatch, wait_until, write_job
 
+from dask_jobs.simulate import simulate_rtc
 from infra.errors import UserError
 from infra.settings import load_settings
+from infra.storage import Location
 from pipelines.job import load_job
+from pipelines.registry import open_registry
 from pipelines.schedule.files import ScheduleFile, Surroundings, make_schedule
 from pipelines.schedule.times import FIELDS, Times
 
@@ -190,11 +194,6 @@ def test_what_a_crontab_cannot_hold_is_refused(scheduled: Scheduled) -> None:
 @pytest.mark.slow
 def test_the_cron_lines_run_as_cron_runs_them(tmp_path: Path) -> None:
     """In an empty environment, from another folder, by sh: the run is made, and a tick goes on with it."""
-    from jobs import wait_until
-
-    from dask_jobs.simulate import simulate_rtc
-    from pipelines.registry import open_registry
-
     simulate_rtc(tmp_path / "simulated-scenes", dates=2, size=32, bursts=1)
     folder = tmp_path / "odd % place"
     job = write_job(folder, {"stack": opera(tmp_path / "simulated-scenes")}, name="by-cron")
@@ -244,7 +243,7 @@ def test_a_workflow_runs_the_job_and_waits_for_it(scheduled: Scheduled) -> None:
     checkout, python, install, adopt, run = steps(value)
     assert (checkout.partition("@")[0], python.partition("@")[0]) == ("actions/checkout", "actions/setup-python")
     assert shlex.split(install) == ["pip", "install", "sarbatch==1.2.3"]
-    assert shlex.split(adopt) == ["sarbatch", "adopt", "a job.yaml"]
+    assert shlex.split(adopt)[:3] == ["sarbatch", "adopt", "a job.yaml"]
     assert shlex.split(run) == ["sarbatch", "run", "a job.yaml", "--yes"]  # a runner dies with its job: no --detach
 
 
@@ -285,6 +284,37 @@ def test_the_job_file_is_named_from_the_root_of_its_repository(scheduled: Schedu
     (tmp_path / ".git").mkdir()
     run = steps(workflow(scheduled("github-actions", output="s3://bucket/x")))[-1]
     assert shlex.split(run)[2] == "it's 100 % odd; $(touch no)/a job.yaml"
+
+
+@pytest.mark.slow
+def test_the_workflow_makes_nothing_twice_on_machines_that_know_nothing(
+    scheduled: Scheduled, s3_bucket: Location, tmp_path: Path
+) -> None:
+    """Its steps on two machines, one after the other, each without a registry: the second finds what the first made."""
+    file = scheduled("github-actions", output=s3_bucket.url, SARBATCH_S3_ENDPOINT=str(s3_bucket.s3.endpoint))
+    repository = tmp_path / "it's 100 % odd; $(touch no)"
+    simulate_rtc(repository / "scenes", dates=2, size=32, bursts=1)
+    commands = [step for step in steps(workflow(file)) if step.startswith("sarbatch ")]
+    said = []
+    for name in ("one", "two"):
+        with machine(tmp_path / name, SARBATCH_S3_ENDPOINT=str(s3_bucket.s3.endpoint)):
+            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            for command in commands:
+                done = subprocess.run(
+                    ["bash", "-e", "-c", command],
+                    env={**os.environ, "PATH": path},
+                    cwd=repository,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, done.stderr
+                said.append(done.stdout)
+    first_adopt, first, second_adopt, second = said
+    assert "adopted run" not in first_adopt
+    assert "stack" in first
+    assert "adopted run" in second_adopt
+    assert "nothing to do" in second
 
 
 # ------------------------------------------------------------------------------------------------ the command

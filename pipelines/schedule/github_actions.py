@@ -46,6 +46,10 @@ jobs:
       - run: {install}
 {adopt}      - run: {run}
 """
+ADOPT = """\
+      # Exit code 2: there is nothing to adopt yet. If the job file is wrong, the next step says so.
+      - run: {run}
+"""
 
 
 def workflow(job: Job, *, times: Times, surroundings: Surroundings) -> ScheduleFile:
@@ -68,8 +72,8 @@ def workflow(job: Job, *, times: Times, surroundings: Surroundings) -> ScheduleF
     file = _in_repository(surroundings.folder / job.file)
     shared = settings.registry is not None and not settings.registry.startswith("sqlite")
     pinned = f"sarbatch{'[postgresql]' if shared else ''}=={surroundings.version}"
-    # Without a registry that outlives the runner, the output itself says what there is
-    adopt = "" if shared else f"      - run: {json.dumps(f'sarbatch adopt {shlex.quote(file)}')}\n"
+    # Without a registry that outlives the runner, the output itself says what there is; before the first run, nothing
+    adopt = "" if shared else ADOPT.format(run=json.dumps(f"sarbatch adopt {shlex.quote(file)} || [ $? -eq 2 ]"))
     text = TEMPLATE.format(
         job=job.name,
         title=json.dumps(f"sarbatch {job.name}"),
