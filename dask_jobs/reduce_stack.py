@@ -163,7 +163,7 @@ def _rasters(reduction: Reduction, ledger: Ledger, *, covs: Mapping[str, CovSumm
                 **(cov.threshold_tags() if raster.kept else {}),
             }
             named = f"{polarization} {raster.layer.description}"
-            layer = replace(raster.layer, description=named, tags={**tags, **more})
+            layer = replace(raster.layer, description=named, tags={**tags, **raster.layer.tags, **more})
             path = f"{_prefix(reduction)}{polarization}_{raster.name}.tif"
             found.append(
                 (raster.name, RasterTask(polarization, raster.array, layer, path, cov.bounds if raster.kept else None))

@@ -74,7 +74,7 @@ class Reduction:
         return statistic_layers(
             self.percentiles,
             threshold=self.threshold is not None,
-            harmonic=self.harmonic_period is not None,
+            period=self.harmonic_period,
             trend=self.trend,
         )
 

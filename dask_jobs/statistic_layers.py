@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 from dask_jobs.percentile_name import percentile_name
@@ -29,7 +29,7 @@ class StatisticLayer:
 
 
 def statistic_layers(
-    percentiles: Iterable[float], *, threshold: bool = False, harmonic: bool = False, trend: bool = False
+    percentiles: Iterable[float], *, threshold: bool = False, period: float | None = None, trend: bool = False
 ) -> tuple[StatisticLayer, ...]:
     """Rasters of every polarization, in the order in which people read them.
 
@@ -37,7 +37,8 @@ def statistic_layers(
     ----------
     percentiles : 0 to 100
     threshold : whether the coefficient of variation has one
-    harmonic, trend : whether they are fitted
+    period : of the cycle that is fitted, days; None for none
+    trend : whether it is fitted
     """
     return (
         _power("mean", "temporal mean of backscatter"),
@@ -56,17 +57,19 @@ def statistic_layers(
         ),
         *(_power(percentile_name(p), f"temporal percentile {p:g} of backscatter") for p in percentiles),
         *(_thresholded() if threshold else ()),
-        *(_harmonic() if harmonic else ()),
+        *(_harmonic(period) if period is not None else ()),
         *(_trend() if trend else ()),
     )
 
 
-def _harmonic() -> tuple[StatisticLayer, ...]:
+def _harmonic(period: float) -> tuple[StatisticLayer, ...]:
     phase = "day of the cycle on which the fitted backscatter is highest"
-    return (
+    found = (
         _power("harmonic_amplitude", "amplitude of the fitted cycle of backscatter"),
         _raster("harmonic_phase", phase, units="d", overview="nearest", array="harmonic_phase"),
     )
+    tags = {"PERIOD_DAYS": f"{period!r}", "PHASE_ORIGIN": "1970-01-01T00:00:00Z"}
+    return tuple(replace(one, layer=replace(one.layer, tags=tags)) for one in found)
 
 
 def _trend() -> tuple[StatisticLayer, ...]:

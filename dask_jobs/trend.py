@@ -102,7 +102,7 @@ def _trends(power, order, years, found):  # type: ignore[no-untyped-def] # numba
 
 @numba.njit(nogil=True)
 def _trend(values, when, slopes):  # type: ignore[no-untyped-def] # numba infers types
-    pairs, rising = 0, 0
+    pairs, rising = 0, np.int64(0)
     for i in range(values.size - 1):
         first = i + 1
         while first < values.size and when[first] == when[i]:  # passes at one moment are no pair
@@ -149,7 +149,7 @@ def _median(slopes, n):  # type: ignore[no-untyped-def] # numba infers types
     found = _select(slopes, n, middle)
     if n % 2:
         return found
-    below, largest = 0, -np.inf
+    below, largest = np.int64(0), -np.inf
     for k in range(n):
         less = slopes[0, k] < found
         below += np.int64(less)
@@ -165,7 +165,7 @@ def _select(slopes, n, rank):  # type: ignore[no-untyped-def] # numba infers typ
         values, low, high = slopes[source], slopes[1 + source % 3], slopes[1 + (source + 1) % 3]
         a, b, c = values[0], values[n // 2], values[n - 1]
         pivot = max(min(a, b), min(max(a, b), c))
-        less, more = 0, 0
+        less, more = np.int64(0), np.int64(0)
         for k in range(n):
             low[less] = values[k]
             less += np.int64(values[k] < pivot)

@@ -165,6 +165,13 @@ def test_floor_threshold_and_what_was_left_out_are_said(power: dict[str, np.ndar
             assert file.colormap(1)[1] == (200, 30, 30, 255)
 
 
+def test_the_period_of_a_phase_stands_in_its_file(made: Made) -> None:
+    with rasterio.open(made[0].href("VV_harmonic_phase.tif")) as file:
+        assert (file.tags()["PERIOD_DAYS"], file.tags()["PHASE_ORIGIN"]) == ("365.25", "1970-01-01T00:00:00Z")
+        assert file.tags()["POLARIZATION"] == "VV"
+        assert file.units == ("d",)
+
+
 def test_the_smooth_curve_says_how_it_was_made(made: Made) -> None:
     field = pq.read_schema(made[0].href("time_series.parquet")).field("smoothed_db")
     assert b"degree 1, window 120 days" in field.metadata[b"description"]
