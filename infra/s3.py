@@ -141,6 +141,11 @@ def s3_error(url: str, said: str, *, s3: S3Options, writing: bool) -> SarbatchEr
         return CredentialsError(f"AWS_ACCESS_KEY_ID is not set: no keys for {url}", f"Set {AWS_KEYS}, or AWS_PROFILE.")
     if "NoSuchBucket" in said or "BareRedirect" in said:
         return _bucket_error(url, said, s3=s3, writing=writing)
+    if number in {401, 403} and s3.anonymous:
+        return CredentialsError(
+            f"{url}: {s3.server} does not let everyone read there ({number})",
+            "It is not public: take `anonymous` out of the source's `s3`, and set keys that may read it.",
+        )
     if number in {401, 403} or words in {"ExpiredToken", "InvalidToken"}:
         return CredentialsError(
             f"{url}: {s3.server} refuses {AWS_KEYS} ({words})",
