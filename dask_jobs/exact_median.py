@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -237,10 +237,10 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return packed.getvalue()
 
 
-def unpack(data: bytes) -> dict[str, np.ndarray]:
-    """Arrays by name from what `pack` gave."""
+def unpack(data: bytes, *, only: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Arrays by name from what `pack` gave; `only` these where some are named."""
     with np.load(io.BytesIO(data), allow_pickle=False) as packed:
-        return dict(packed)
+        return {name: packed[name] for name in (only or packed)}
 
 
 def _dense(blocks: Blocks, *, rows: int) -> Iterator[tuple[int, np.ndarray]]:

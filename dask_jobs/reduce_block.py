@@ -37,10 +37,9 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
     from dask_jobs.statistics import temporal_statistics
 
     power = work.pixels(block)
-    if np.isfinite(power).any():  # else the arrays say "no data" already
-        made = temporal_statistics(power, days=work.days, percentiles=work.percentiles, min_count=work.min_count)
-        for name, values in {**made, **_fitted(power, work=work)}.items():
-            work.array(block.polarization, name)[block.window.slices] = values
+    made = temporal_statistics(power, days=work.days, percentiles=work.percentiles, min_count=work.min_count)
+    if made["count"].any():  # else the arrays say "no data" already
+        work.write(block, {**made, **_fitted(power, work=work)})
         count_cov(block, made, work=work)
     inside = work.members(block)
     partial, upper = first_look(power, inside=inside)
@@ -75,7 +74,7 @@ class Looked(NamedTuple):
 def merge_first_looks(blocks: Sequence[Block], *, work: Work) -> Looked:
     """Moments of every time step and zone, and where their middle values are."""
     names = [block.first_look for block in blocks]
-    partials = [Partial.from_bytes(data)[0] for data in _fetch(names, place=work.place)]
+    partials = [Partial.moments_from_bytes(data) for data in _fetch(names, place=work.place)]
     merged = merge(partials)
     filled = [index for index, partial in enumerate(partials) if partial.count.any()]
     found = middles(merged.count.reshape(-1), blocks=_uppers([names[index] for index in filled], place=work.place))
@@ -85,7 +84,7 @@ def merge_first_looks(blocks: Sequence[Block], *, work: Work) -> Looked:
 def expect_middles(blocks: Sequence[Block], *, work: Work) -> np.ndarray:
     """Buckets in which the middles of the whole stack are expected by some of its blocks, dims (2, time * zone)."""
     names = [block.first_look for block in blocks]
-    count = merge(Partial.from_bytes(data)[0] for data in _fetch(names, place=work.place)).count.reshape(-1)
+    count = merge(Partial.moments_from_bytes(data) for data in _fetch(names, place=work.place)).count.reshape(-1)
     return expected_middles(count, blocks=_uppers(names, place=work.place))
 
 

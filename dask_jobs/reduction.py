@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -167,6 +167,15 @@ class Work:
         import zarr
 
         return zarr.open_array((self.place / ARRAYS).zarr_store(), path=f"{polarization}/{name}", mode="r+")
+
+    def write(self, block: Block, made: Mapping[str, np.ndarray]) -> None:
+        """Statistics of a block by name, each dims (y, x), to their arrays, all at once: each waits for the storage."""
+
+        def put(name: str) -> None:
+            self.array(block.polarization, name)[block.window.slices] = made[name]
+
+        with ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(put, made))
 
     def fetch(self, names: Sequence[str]) -> Iterator[bytes]:
         """Contents of objects of the work in progress, in order, a few at a time."""

@@ -71,12 +71,7 @@ def _reduce(block: Block, *, near: Any, work: Any, clock: _Clock, percentiles: S
 
     clock.time("kernel: moments, extremes, dates", lambda: statistics_of(()))
     made = clock.time("kernel: all, with percentiles", lambda: statistics_of(percentiles))
-
-    def write() -> None:
-        for name, values in made.items():
-            work.array(block.polarization, name)[block.window.slices] = values
-
-    clock.time("writing arrays", write)
+    clock.time("writing arrays", lambda: work.write(block, made))
     clock.time("speckle floor of cov", lambda: count_cov(block, made, work=work))
     inside = work.members(block)
     partial, upper = clock.time("time series: first look", lambda: first_look(power, inside=inside))
