@@ -109,7 +109,10 @@ def test_extents_wander_over_one_lattice(pristine: Path) -> None:
 
 def test_a_store_that_grew_after_its_metadata_were_consolidated(bangladesh: Path) -> None:
     write(
-        image(power(7), name="backscatter"), store, "S1A_IW_20170508T235526_SVP_RTC30_G_gpuned_38D4_VV", zarr_format=2
+        image(power(7), name="backscatter"),
+        bangladesh,
+        "S1A_IW_20170508T235526_SVP_RTC30_G_gpuned_38D4_VV",
+        zarr_format=2,
     )
     assert len(groups(bangladesh, polarizations=["VV"]).scenes) == 4
 
