@@ -15,6 +15,7 @@ from infra.storage import Location
 from pipelines.cost import Work
 from pipelines.keys import short
 from pipelines.kinds.binding import Continuation, Driver, Request, Survey
+from pipelines.kinds.stack_statistics.figures_cost import figures_work
 from pipelines.kinds.stack_statistics.spec import KIND, StackStatistics
 from pipelines.orders import Order, Product
 from pipelines.products import href, published
@@ -267,13 +268,17 @@ def _work(stack: Mapping[str, Any], parameters: StackStatistics) -> Work:
         pixels += sum(group["covered"]) * bands
         pairs += sum(group["covered"]) * bands * (len(group["covered"]) - 1) // 2
         written += max(group["covered"]) * pixel_bytes * bands
+    figures = Work()
+    if parameters.figures != "none":
+        figures = figures_work(parameters.figures, stack["groups"], bands=bands)
     return Work(
         pixels=pixels,
-        bytes_read=4 * pixels,
-        bytes_written=written,
+        bytes_read=4 * pixels + figures.bytes_read,
+        bytes_written=written + figures.bytes_written,
         core_seconds=pixels / PIXELS_PER_SECOND
         + written / 50e6
         + pixels * bool(parameters.harmonic) / HARMONIC_PER_SECOND
-        + pairs * parameters.trend / PAIRS_PER_SECOND,
+        + pairs * parameters.trend / PAIRS_PER_SECOND
+        + figures.core_seconds,
         fixed_seconds=TASK_SECONDS,
     )
