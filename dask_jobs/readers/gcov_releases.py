@@ -159,8 +159,8 @@ def of_one_maturity(releases: Sequence[Release], asked: MaturityChoice) -> Left:
 
 def with_most_polarizations(releases: Sequence[Release]) -> tuple[tuple[str, ...], Left]:
     """The polarizations that most releases have, and the releases that have all of them."""
-    counts = Counter(frozenset(r.layers.polarizations) for r in releases)
-    most = tuple(sorted(max(counts, key=lambda some: (counts[some], len(some), sorted(some)))))
+    counts = Counter(tuple(sorted(r.layers.polarizations)) for r in releases)
+    most = max(counts, key=lambda some: (counts[some], len(some), some))
     return most, _keep(releases, lambda r: _lacking(r.layers, most))
 
 

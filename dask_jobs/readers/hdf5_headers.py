@@ -24,6 +24,17 @@ PARAMETERS = f"{BAND}/GCOV/metadata/processingInformation/parameters"
 CONVENTION = "outputBackscatterNormalizationConvention"
 TERMS = {"HHHH": "HH", "HVHV": "HV", "VHVH": "VH", "VVVV": "VV"}  # diagonal of the covariance matrix: powers
 MASK, FACTOR = "mask", "rtcGammaToSigmaFactor"
+SAYS = (
+    "absoluteOrbitNumber",
+    "frameNumber",
+    "lookDirection",
+    "missionId",
+    "orbitPassDirection",
+    "platformName",
+    "productDoi",
+    "trackNumber",
+    "zeroDopplerStartTime",
+)
 THREADS = 16  # headers wait for storage, not for a processor
 RENAMED = "Restore the file's original name, or take it out of `path`."
 
@@ -101,7 +112,8 @@ def read_gcov_headers(urls: Iterable[str], *, frequency: str, s3: S3Options) -> 
 def _header(url: str, file: Any, frequency: str) -> GcovHeader:
     _check_product(url, file)
     _check_gamma_nought(url, file)
-    said = {name: _text(file, f"{IDENTIFICATION}/{name}") for name in _names(file, IDENTIFICATION)}
+    there = file[IDENTIFICATION]
+    said = {name: _text(there, name) for name in SAYS if name in there}
     frequencies = tuple(sorted(n.removeprefix("frequency") for n in _names(file, GRIDS) if n.startswith("frequency")))
     return GcovHeader(
         url=url,

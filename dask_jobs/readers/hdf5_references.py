@@ -60,9 +60,9 @@ class ChunkTable:
             If size or place differ.
         """
         moved = False
-        if self.origin is not None and grid.pixels:
-            y, x = self.origin
-            moved = abs(y - grid.y[0]) > CONGRUENT * grid.dy or abs(x - grid.x[0]) > CONGRUENT * grid.dx
+        if self.origin is not None:
+            y, x = self.origin[0] + grid.dy / 2, self.origin[1] - grid.dx / 2
+            moved = abs(y - grid.top) > CONGRUENT * grid.dy or abs(x - grid.left) > CONGRUENT * grid.dx
         if self.shape != grid.shape or moved:
             raise InputError(
                 f"{url} has changed: it is not on the grid that it was planned with", "Plan and run again."
