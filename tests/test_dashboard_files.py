@@ -252,8 +252,6 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no data": (np.full((5, 5), np.nan, "float32"), "has no data"),
     "no raster": (b"this is no GeoTIFF", "cannot be read"),
     "not there": (None, "cannot be read"),
-    # GDAL would follow it to the other file
-    "names another file": (b"<VRTDataset rasterXSize='1' rasterYSize='1'></VRTDataset>", "cannot be read"),
 }
 
 
@@ -266,6 +264,22 @@ def test_what_cannot_be_drawn_says_why(tmp_path: Path, case: str) -> None:
     elif content is not None:
         write_tif(path, content)
     with pytest.raises(InputError, match=says):
+        drawn(path)
+
+
+def test_a_file_that_names_another_one_is_not_followed(tmp_path: Path) -> None:
+    import rasterio
+
+    write_tif(tmp_path / "secret.tif", np.arange(16, dtype="uint8").reshape(4, 4))
+    path = tmp_path / "a.tif"
+    path.write_text(
+        "<VRTDataset rasterXSize='4' rasterYSize='4'><GeoTransform>5, 2, 0, 5, 0, -2</GeoTransform><VRTRasterBand dataType='Byte' band='1'><SimpleSource>"
+        f"<SourceFilename>{tmp_path}/secret.tif</SourceFilename><SourceBand>1</SourceBand>"
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    with rasterio.open(path) as file:  # GDAL itself does
+        assert file.read(1).max() == 15
+    with pytest.raises(InputError, match="cannot be read"):
         drawn(path)
 
 
