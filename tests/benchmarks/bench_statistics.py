@@ -67,7 +67,9 @@ class Bench:
         """Let a contender run once and note what it took; what it writes has to be gone before the next one begins."""
         begin, used = time.perf_counter(), self._used()
         contender()
-        self.took.setdefault(name, []).append((time.perf_counter() - begin, self._used() - used))
+        took = time.perf_counter() - begin, self._used() - used
+        self.took.setdefault(name, []).append(took)
+        print(f"  {name:<22}{took[0]:9.2f} s{took[1]:9.2f} core seconds, load {os.getloadavg()[0]:.1f}", flush=True)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def median(self, name: str) -> tuple[float, float]:
@@ -149,6 +151,7 @@ def compare(bench: Bench, *, rounds: int, slow_rounds: int) -> None:
     shutil.rmtree(bench.scratch, ignore_errors=True)
     with dask.config.set(scheduler=bench.client):
         for number in range(rounds):
+            print(f"round {number + 1} of {rounds}")
             bench.turn("bare read", bench.bare_read)
             bench.turn("pass", bench.our_pass)
             if number < slow_rounds:
@@ -156,7 +159,6 @@ def compare(bench: Bench, *, rounds: int, slow_rounds: int) -> None:
             bench.turn("pass with COGs", bench.our_files)
             if number < slow_rounds:
                 bench.turn("one-liners with COGs", bench.one_liners_files)
-            print(f"  round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 def show(bench: Bench, *, size: int) -> None:
