@@ -122,6 +122,8 @@ def _read_file(path: str, media_type: str) -> Any:
         return pd.read_csv(path)
     if "parquet" in media_type:
         return pd.read_parquet(path)
+    if "geotiff" not in media_type:
+        return {"bytes": np.frombuffer(Path(path).read_bytes(), dtype=np.uint8)}
     with rasterio.open(path) as file:
         pixels = file.read(1)
         overviews = file.overviews(1)
