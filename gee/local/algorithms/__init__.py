@@ -1,0 +1,1 @@
+"""Algorithms by family; `gee.local.table` lists the families."""

@@ -1,0 +1,176 @@
+"""Images: bands that give their pixels on any grid that they are asked for (the pull model)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gee.local.values import Geometry, PixelType, Projection, Transform
+
+CACHE_BYTES = 512 * 2**20  # pixels kept per rendering: beyond, they are computed again
+SNAP = 1e-6  # pixels: grids closer than this to a whole number of pixels share a lattice
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pixels to be computed: CRS (code or WKT), transform of the top-left pixel's top-left corner, size."""
+
+    crs: str
+    transform: Transform
+    width: int
+    height: int
+
+    @property
+    def projection(self) -> Projection:
+        """CRS and transform alone."""
+        return Projection(self.crs, self.transform)
+
+    def pad(self, left: int, top: int, right: int, bottom: int) -> Grid:
+        """Grid with more pixels on each side (fewer where negative)."""
+        a, b, c, d, e, f = self.transform
+        return replace(
+            self,
+            transform=(a, b, c - left * a - top * b, d, e, f - left * d - top * e),
+            width=self.width + left + right,
+            height=self.height + top + bottom,
+        )
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates (x, y) of the pixel centres, dims (y, x) each, in the CRS."""
+        col, row = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
+        a, b, c, d, e, f = self.transform
+        return a * col + b * row + c, d * col + e * row + f
+
+    def offset_in(self, other: Grid) -> tuple[int, int] | None:
+        """(row, column) of this grid's first pixel in `other`, where both share a lattice; else None."""
+        if (
+            self.crs != other.crs
+            or self.transform[0:2] != other.transform[0:2]
+            or self.transform[3:5] != other.transform[3:5]
+        ):
+            return None
+        a, b, c, d, e, f = other.transform
+        det = a * e - b * d
+        dx, dy = self.transform[2] - c, self.transform[5] - f
+        col, row = (e * dx - b * dy) / det, (a * dy - d * dx) / det
+        if abs(col - round(col)) > SNAP or abs(row - round(row)) > SNAP:
+            return None
+        return round(row), round(col)
+
+
+class Pixels(NamedTuple):
+    """Values and masks of a grid.
+
+    Attributes
+    ----------
+    data : dims (y, x), float64; of array bands (y, x, axis 0, axis 1 …); finite where the mask is not 0
+    mask : dims (y, x), float64, 0 (invalid) to 1
+    """
+
+    data: np.ndarray
+    mask: np.ndarray
+
+    def cut(self, row: int, col: int, height: int, width: int) -> Pixels:
+        """Part of the pixels."""
+        part = (slice(row, row + height), slice(col, col + width))
+        return Pixels(self.data[part], self.mask[part])
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """One band.
+
+    Attributes
+    ----------
+    compute : pixels on a grid; call `pixels`, which remembers
+    projection : native, or what composites and constants have by default
+    """
+
+    name: str
+    type: PixelType
+    compute: Callable[[Grid], Pixels]
+    projection: Projection = field(default_factory=Projection)
+
+    def pixels(self, grid: Grid) -> Pixels:
+        """Pixels on a grid; what this rendering has computed before is cut out of it."""
+        memory = _memory.get()
+        if memory is None:
+            return self.compute(grid)
+        found = memory.find(self, grid)
+        if found is None:
+            found = self.compute(grid)
+            memory.keep(self, grid, found)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Bands and properties.
+
+    Attributes
+    ----------
+    footprint : where it has data; None where it is unbounded
+    """
+
+    bands: tuple[Band, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    footprint: Geometry | None = None
+    id: str | None = None
+
+    @property
+    def band_names(self) -> list[str]:
+        """Names in order."""
+        return [band.name for band in self.bands]
+
+    def with_bands(self, bands: Sequence[Band]) -> Image:
+        """Same with other bands."""
+        return replace(self, bands=tuple(bands))
+
+    def with_properties(self, properties: Mapping[str, Any]) -> Image:
+        """Same with other properties."""
+        return replace(self, properties=dict(properties))
+
+
+class _Memory:
+    """Pixels of one rendering, per band; the oldest go where they grow too many."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._size = limit, 0
+        self._kept: dict[Band, list[tuple[Grid, Pixels]]] = {}
+        self._order: list[tuple[Band, Grid]] = []
+
+    def find(self, band: Band, grid: Grid) -> Pixels | None:
+        for held, pixels in self._kept.get(band, ()):
+            at = grid.offset_in(held)
+            if at and min(at) >= 0 and at[0] + grid.height <= held.height and at[1] + grid.width <= held.width:
+                return pixels.cut(*at, grid.height, grid.width)
+        return None
+
+    def keep(self, band: Band, grid: Grid, pixels: Pixels) -> None:
+        self._kept.setdefault(band, []).append((grid, pixels))
+        self._order.append((band, grid))
+        self._size += pixels.data.nbytes + pixels.mask.nbytes
+        while self._size > self._limit and self._order:
+            old, at = self._order.pop(0)
+            rows = self._kept[old]
+            index = next(i for i, (held, _) in enumerate(rows) if held is at)
+            gone = rows.pop(index)[1]
+            self._size -= gone.data.nbytes + gone.mask.nbytes
+
+
+_memory: ContextVar[_Memory | None] = ContextVar("rendering", default=None)
+
+
+@contextmanager
+def rendering(*, limit: int = CACHE_BYTES) -> Iterator[None]:
+    """Block within which bands remember what they computed; one per request and thread."""
+    token = _memory.set(_Memory(limit))
+    try:
+        yield
+    finally:
+        _memory.reset(token)

@@ -1,0 +1,29 @@
+"""Choices where the documentation is silent: each has a name, a default, and the alternatives that are implemented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def _policy(default: str, why: str) -> Any:
+    return field(default=default, metadata={"why": why})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policies:
+    """Every undocumented choice; the coverage page lists them with the algorithms that depend on them."""
+
+    fractional_masks: Literal["minimum"] = _policy("minimum", "masks of several inputs combine by their minimum")
+    percentile_rank: Literal["linear"] = _policy(
+        "linear", "percentiles lie at rank p / 100 * (n - 1), interpolated linearly"
+    )
+    log_domain: Literal["masked"] = _policy("masked", "results that are not finite are masked")
+    convolve: Literal["correlation"] = _policy(
+        "correlation", "kernels are not flipped; a masked neighbour masks the result"
+    )
+    focal_at_masked: Literal["filled", "masked"] = _policy("filled", "focal reducers write where the centre is masked")
+    ranges: Literal["warn", "error"] = _policy("warn", "images of a collection may differ in the range of their types")
+    pixel_edges: Literal["larger-index"] = _policy(
+        "larger-index", "a centre on an edge takes the pixel right of or below it"
+    )
