@@ -40,7 +40,7 @@ def test_status_and_products_say_what_they_said(place: tuple[Settings, Path, Pat
     before = sarbatch_json("status"), sarbatch_json("products")
     states = [run["state"] for run in before[0]["runs"]]
     assert states == ["done", "cancelled"]
-    assert len(before[1]["products"]) == 15
+    assert len(before[1]["products"]) == 16
     lose_registry(settings)
     assert sarbatch_json("status")["runs"] == []
     said = sarbatch("adopt", str(output)).stdout
@@ -79,5 +79,5 @@ def test_without_adopting_the_same_job_finds_what_is_there(place: tuple[Settings
     before = {path: path.stat().st_mtime_ns for path in output.glob("[!.]*/*/*")}
     lose_registry(settings)
     run = run_job(job, settings)
-    assert len(kills.values_of(settings, run.id)) == 15
+    assert len(kills.values_of(settings, run.id)) == 16
     assert {path: path.stat().st_mtime_ns for path in output.glob("[!.]*/*/*")} == before
