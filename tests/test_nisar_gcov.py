@@ -445,6 +445,20 @@ def test_nothing_is_fetched_while_the_hdf5_library_holds_its_lock(tmp_path: Path
     assert all(free)
 
 
+def test_a_missing_piece_is_never_taken_for_a_missing_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever catches the failure of a piece that is not here yet still gets the answer that the whole file gives."""
+    monkeypatch.setattr("dask_jobs.readers.ranged_file.BLOCK", 256)
+    path = write_gcov(tmp_path)
+
+    def names(file: h5py.File) -> list[str]:
+        try:
+            return sorted(file[GRIDS])
+        except OSError:
+            return []
+
+    assert RangedFile(*place_of(str(path), s3=S3)).answer(names) == ["frequencyA", "frequencyB"]
+
+
 def test_headers_are_read_in_few_small_pieces() -> None:
     """A file's metadata lies in few places: no page of 4 MiB, and no pixel, is fetched for it."""
     if not SAMPLE.is_dir():

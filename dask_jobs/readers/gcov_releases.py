@@ -10,6 +10,7 @@ from typing import Literal
 from dask_jobs.passes import touches
 from dask_jobs.readers.gcov_name import MATURITIES, GcovName, maturity
 from dask_jobs.readers.hdf5_headers import RENAMED, GcovHeader, Layers
+from dask_jobs.readers.polarizations import wanted_polarizations
 from dask_jobs.scenes import Dropped
 from infra.errors import InputError
 from infra.region import Region
@@ -159,8 +160,7 @@ def of_one_maturity(releases: Sequence[Release], asked: MaturityChoice) -> Left:
 
 def with_most_polarizations(releases: Sequence[Release]) -> tuple[tuple[str, ...], Left]:
     """The polarizations that most releases have, and the releases that have all of them."""
-    counts = Counter(tuple(sorted(r.layers.polarizations)) for r in releases)
-    most = max(counts, key=lambda some: (counts[some], len(some), some))
+    most = wanted_polarizations([frozenset(r.layers.polarizations) for r in releases], None)
     return most, _keep(releases, lambda r: _lacking(r.layers, most))
 
 
