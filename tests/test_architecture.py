@@ -21,6 +21,8 @@ ENGINES = "only kinds/*/{dask,earth_engine}.py, backends and demo reach an engin
 SQL = "the registry alone speaks SQL"
 TERMINAL = "the command line alone speaks to a terminal"
 TESTS = "nothing imports tests, or what only tests need"
+OWN_HOUSE = "the local Earth Engine is a house of its own"
+PAGE = "the web page reads, and does nothing"
 INSIDE = "inside pipelines: every module has its layer"
 
 
@@ -46,7 +48,7 @@ def in_function(statement: str) -> str:
 def test_the_contracts_hold() -> None:
     result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
-    for contract in (LAYERS, ENGINES, SQL, TERMINAL, TESTS, INSIDE):
+    for contract in (LAYERS, ENGINES, SQL, TERMINAL, TESTS, OWN_HOUSE, PAGE, INSIDE):
         assert f"{contract} KEPT" in result.stdout
 
 
@@ -64,6 +66,8 @@ def test_the_contracts_hold() -> None:
         ("pipelines/plan.py", "import sqlalchemy", SQL),
         ("dask_jobs/scenes.py", "import rich", TERMINAL),
         ("infra/grid.py", "import pytest", TESTS),
+        ("gee/local/errors.py", "import infra.grid", OWN_HOUSE),
+        ("pipelines/dashboard/app.py", "import pipelines.run", PAGE),
         ("pipelines/keys.py", "import pipelines.plan", INSIDE),
         ("pipelines/registry/rows.py", "import pipelines.cli", INSIDE),
     ],
@@ -87,7 +91,12 @@ def test_a_module_without_a_layer_is_noticed(copy: Path) -> None:
 
 def test_the_places_that_may_reach_an_engine_may(copy: Path) -> None:
     kind = copy / "pipelines/kinds/backscatter_stack"
-    for path in (kind / "dask.py", kind / "earth_engine.py", copy / "pipelines/backends/protocol.py"):
+    for path in (
+        kind / "dask/__init__.py",
+        kind / "dask/sources.py",
+        kind / "earth_engine.py",
+        copy / "pipelines/backends/protocol.py",
+    ):
         with path.open("a") as file:
             file.write(in_function("import dask_jobs.scenes, xarray"))
     assert f"{ENGINES} KEPT" in lint_imports(copy).stdout
