@@ -64,21 +64,24 @@ class Grid:
 
 
 class Pixels(NamedTuple):
-    """Values and masks of a grid.
+    """Values and masks of a grid; never written into: they are shared, and constants are single values broadcast.
 
     Attributes
     ----------
-    data : dims (y, x), float64; of array bands (y, x, axis 0, axis 1 …); finite where the mask is not 0
+    data : dims (y, x), float64; of array bands (y, x, axis 0, axis 1 …); finite everywhere
     mask : dims (y, x), float64, 0 (invalid) to 1
+    lengths : dims (y, x, axis), int64: of arrays whose lengths differ between pixels, how much of `data` along each
+        axis belongs to the pixel (the rest is 0); None where all arrays fill `data`
     """
 
     data: np.ndarray
     mask: np.ndarray
+    lengths: np.ndarray | None = None
 
     def cut(self, row: int, col: int, height: int, width: int) -> Pixels:
         """Part of the pixels."""
         part = (slice(row, row + height), slice(col, col + width))
-        return Pixels(self.data[part], self.mask[part])
+        return Pixels(self.data[part], self.mask[part], None if self.lengths is None else self.lengths[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +92,14 @@ class Band:
     ----------
     compute : pixels on a grid; call `pixels`, which remembers
     projection : native, or what composites and constants have by default
+    size : width and height in pixels of `projection`, of bands that are stored rasters
     """
 
     name: str
     type: PixelType
     compute: Callable[[Grid], Pixels]
     projection: Projection = field(default_factory=Projection)
+    size: tuple[int, int] | None = None
 
     def pixels(self, grid: Grid) -> Pixels:
         """Pixels on a grid; what this rendering has computed before is cut out of it."""
@@ -115,12 +120,14 @@ class Image:
     Attributes
     ----------
     footprint : where it has data; None where it is unbounded
+    grid : pixels that `clipToBoundsAndScale` asked for (`gee.local.output_grid`)
     """
 
     bands: tuple[Band, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)
     footprint: Geometry | None = None
     id: str | None = None
+    grid: Grid | None = None
 
     @property
     def band_names(self) -> list[str]:
