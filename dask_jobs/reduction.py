@@ -232,7 +232,6 @@ def prepare(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) ->
     A task of a stopped attempt that still runs can so never leave its mark in the work of another plan.
     """
     import zarr
-    from zarr.codecs import BloscCodec
 
     plan = _plan(work, layout=layout, polarizations=polarizations)
     name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
@@ -251,7 +250,7 @@ def prepare(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) ->
                     dtype=raster.layer.dtype,
                     fill_value=0 if raster.layer.nodata is None else raster.layer.nodata,
                     dimension_names=("y", "x"),
-                    compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"),
+                    compressors=None,  # what packs quickly does not pack speckle at all, and takes longer than writing it
                 )
     work.place.write_json(PLAN, plan)  # last: without it the next attempt makes the arrays again
     return work
