@@ -42,6 +42,7 @@ DASK = {
     # zeroed again by the kernel took more time than to decode them. What stays is at most this much per worker.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 64 * 2**20,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 * 2**20,
+    "distributed.worker.profile.enabled": False,  # a hundred looks a second at every stack, for a page that is not served
     "distributed.comm.timeouts.connect": "10s",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
