@@ -10,8 +10,12 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-# where the algorithms are; each module registers its own when it is imported
-FAMILIES = ("numbers",)
+# where the algorithms are: functions marked in each module, and those of its MADE, which it builds from a table
+FAMILIES = (
+    "image_bands",
+    "image_types",
+    "numbers",
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def implementations() -> dict[str, Implementation]:
     table: dict[str, Implementation] = {}
     for family in FAMILIES:
         module = import_module(f"gee.local.algorithms.{family}")
-        for function in vars(module).values():
+        for function in (*vars(module).values(), *getattr(module, "MADE", ())):
             if getattr(function, "__module__", None) != module.__name__:
                 continue
             for one in getattr(function, MARK, ()):
