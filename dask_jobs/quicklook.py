@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import icechunk
 
 LONGEST = 1000  # pixels of a picture's longer side at most
-READ_PIXELS = 4 * 2**20  # in memory at once, times a few copies: 16 MB each
+READ_PIXELS = 2 * 2**20  # in memory at once, times some copies in double precision: 16 MB each
 DB: Bins = (-60.0, 40.0, 0.1)  # first and last edge and width of the bins, dB
 POWER: Bins = (0.0, 5.0, 0.0005)  # the same, linear power
 

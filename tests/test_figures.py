@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from matplotlib.text import Text
 from PIL import Image, ImageSequence
 
 from dask_jobs.draw_figure import PNG, FigureTask, Studio, draw_figure
+from dask_jobs.draw_stack import FigureChoice, _steps
 from dask_jobs.figures.bins import Histogram
 from dask_jobs.figures.footprints import outlines_of
 from dask_jobs.figures.ground import ground_of, round_length, ticks
@@ -27,9 +29,11 @@ from dask_jobs.figures.map import DrawnMap, Heading, draw_map
 from dask_jobs.figures.map_marks import Shade
 from dask_jobs.figures.picture import Averager, Picture
 from dask_jobs.figures.style import NO_DATA, Sheet, line_look, save_png, styled
+from dask_jobs.ledger import Ledger, Step
 from dask_jobs.quicklook import DB, read_raster, stretch_of, take_look
 from infra.errors import InputError
 from infra.grid import Grid, Window
+from infra.storage import Location
 
 UNLUCKY = unlucky()
 SMALL = "zones"  # 21 dates, one of them empty, twelve zones
@@ -175,7 +179,9 @@ def test_pixels_are_averaged_in_power_over_those_with_data() -> None:
     assert small.values[2, 5] == pytest.approx((100 + 15 * 0.01) / 16)
     assert small.values[0, 0] == pytest.approx(0.3)
     assert small.in_db().values[2, 5] == pytest.approx(10 * np.log10((100 + 15 * 0.01) / 16), abs=1e-5)
-    again = small.at_most(7)  # 16 x 16 pixels in one: of all of them, though the small ones differ in what they stand for
+    again = small.at_most(
+        7
+    )  # 16 x 16 pixels in one: of all of them, though the small ones differ in what they stand for
     blocks = np.pad(values, ((0, 0), (0, 12)), constant_values=np.nan).reshape(4, 16, 7, 16)
     np.testing.assert_allclose(again.values, np.nanmean(blocks, axis=(1, 3)), rtol=1e-5)
     made, pixels = drawn(small)
@@ -459,3 +465,38 @@ def test_more_zones_than_fit_are_said_to_be_left_out(tmp_path: Path) -> None:
         words = [word for word, _ in texts(sheet)]
     assert any("the first 30 of 40 zones" in word for word in words)
     assert len(sheet.figure.axes[0].containers) == 30
+
+
+def test_rasters_are_read_from_s3_as_from_a_folder(studios: dict[str, Studio], s3_bucket: Location) -> None:
+    studio = studios["degrees"]
+    path = studio.rasters[POLARIZATION, "cov"]
+    s3_bucket.upload(Path(studio.parts.href(path)), "cov.tif")
+    here, counted = read_raster(studio.parts, path, bins=(0.0, 5.0, 0.002))
+    there, same = read_raster(s3_bucket, "cov.tif", bins=(0.0, 5.0, 0.002))
+    np.testing.assert_array_equal(here.values, there.values)
+    assert counted is not None
+    assert same is not None
+    np.testing.assert_array_equal(counted.counts, same.counts)
+    assert counted.total == int(np.isfinite(UNLUCKY["degrees"].power[0]).sum())
+
+
+@pytest.mark.parametrize(
+    ("dates", "steps"),
+    [
+        ("first-and-last", [0, 4]),
+        ("all", [0, 1, 3, 4]),
+        ("none", []),
+        (("2024-01-02",), [1, 3]),
+        (("2024-01-09", "2024-01-01"), [0, 4]),
+    ],
+)
+def test_the_dates_that_are_chosen(dates: Any, steps: list[int]) -> None:
+    # two passes of one day are two dates; two of one second could not be told apart by their labels
+    times = ["01T05:00:00", "02T05:00:00.1", "02T05:00:00.7", "02T17:00:00", "09T05:00:00"]
+    ledger = Ledger(
+        grid=UNLUCKY["few-pixels"].grid,
+        polarizations=("VV",),
+        chunk=64,
+        steps=tuple(Step(datetime.fromisoformat(f"2024-01-{time}"), ()) for time in times),
+    )
+    assert _steps(FigureChoice(dates=dates), ledger) == steps

@@ -184,7 +184,7 @@ def _subject(order: Order, *, group: str) -> Subject:
 
     scenes = order.inputs["stack"].document["groups"][group]["scenes"]
     quantity = order.document["radiometry"]["quantity"]
-    orbits = sorted({label for scene in scenes if (label := orbit_label(scene))})
+    orbits = sorted({label for scene in scenes if (label := _orbit_label(scene))})
     named = f"orbit {orbits[0]}" if len(orbits) == 1 else f"orbits {', '.join(orbits)}" if orbits else ""
     return Subject(
         quantity=SYMBOLS.get(quantity, "backscatter"),
@@ -193,7 +193,7 @@ def _subject(order: Order, *, group: str) -> Subject:
     )
 
 
-def orbit_label(scene: Mapping[str, Any]) -> str:
+def _orbit_label(scene: Mapping[str, Any]) -> str:
     """Relative orbit and pass of a scene in words ("137 ascending"); "" where neither is known."""
     number, direction = scene["relative_orbit"], scene["pass_direction"]
     return " ".join(str(part) for part in (number, direction) if part is not None)
