@@ -9,10 +9,13 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
+import rasterio.shutil
 from geotiffs import write_tif
 from hyp3_products import SHAPE, Product, pack, write
+from recording_server import recording_server
 
 from dask_jobs.backscatter import read_power
 from dask_jobs.readers import hyp3_rtc
@@ -20,6 +23,7 @@ from dask_jobs.readers.archives import list_archives, read_text
 from dask_jobs.readers.files import SourceFile
 from infra.errors import InputError
 from infra.fingerprints import fingerprint
+from infra.grid import Window
 from infra.storage import Location, S3Options
 
 NONE = S3Options()
@@ -218,3 +222,29 @@ def test_on_s3_what_is_cut_is_told(s3_bucket: Location, tmp_path: Path) -> None:
     s3_bucket.upload(path, f"in/{path.name}")
     with pytest.raises(InputError, match="it has no directory at its end"):
         hyp3_rtc.find(s3_bucket.href("in"), s3=s3_bucket.s3)
+
+
+def test_on_s3_a_plan_reads_little_of_a_large_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As HyP3 delivers: a COG, its overviews first, in a deflated zip; and the bucket is public."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    product, side = PRODUCT.but(kind="SV"), 2200
+    values = np.random.default_rng(1).gamma(4.0, 0.025, (side, side)).astype("float32")
+    place = tmp_path / product.name
+    plain = write_tif(tmp_path / "plain.tif", values)
+    place.mkdir()
+    rasterio.shutil.copy(plain, place / f"{product.name}_VV.tif", driver="COG", compress="deflate")
+    path = pack(place)
+    with recording_server() as (endpoint, seen):
+        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+        client.create_bucket(Bucket="public-zips")
+        client.upload_file(str(path), "public-zips", path.name, ExtraArgs={"ACL": "public-read"})
+        seen.clear()
+        s3 = S3Options(endpoint=endpoint, anonymous=True)
+        scene = hyp3_rtc.find("s3://public-zips", s3=s3).scenes[0]
+        assert path.stat().st_size > 15_000_000
+        assert sum(asked.size for asked in seen) < 2_500_000
+        window = Window(100, 100, 50, 60)
+        got = read_power(scene.rasters["VV"], grid=scene.grid, target=scene.grid, window=window, s3=s3)
+        assert not any(asked.signed for asked in seen)
+    np.testing.assert_array_equal(got, values[window.slices])

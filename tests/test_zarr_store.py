@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +17,7 @@ import pytest
 import xarray as xr
 import zarr
 from pyproj import CRS, Transformer
+from recording_server import Asked, recording_server
 from zarr_stores import EPSG, LEFT, SCENES, SHAPE, STEP, TOP, image, opensarlab, power, times, write
 
 from dask_jobs.backscatter import mosaic, read_power
@@ -151,6 +151,15 @@ def test_a_folder_of_stores_and_a_list_of_them(tmp_path: Path) -> None:
     listed = zarr_store.find([tmp_path / "all" / f"{name}.zarr" for name in SCENES], layout="groups", s3=NONE).scenes
     assert [scene.id for scene in listed] == [scene.id for scene in single]
     assert [scene.fingerprint for scene in listed] == [scene.fingerprint for scene in single]
+
+
+def test_a_glob_of_stores(tmp_path: Path) -> None:
+    for name in (*SCENES, "other"):
+        write(image(power(0)), tmp_path / "all" / f"{name}.zarr")
+    found = zarr_store.find(f"{tmp_path}/all/S1A*.zarr", layout="groups", s3=NONE)
+    assert (len(found.scenes), found.dropped) == (3, ())
+    with pytest.raises(InputError, match=r"S1B\*.zarr is not there"):
+        zarr_store.find(f"{tmp_path}/all/S1B*.zarr", layout="groups", s3=NONE)
 
 
 def test_opera_names_and_their_releases(tmp_path: Path) -> None:
@@ -459,25 +468,10 @@ def test_a_store_that_changed_after_the_plan_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def recorded() -> Iterator[tuple[str, list[tuple[str, str, bool]]]]:
-    """Endpoint of an S3 server, and each request it got: method, path, and whether it was signed."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
-
-    moto, seen = DomainDispatcherApplication(create_backend_app), []
-
-    def application(environ: dict[str, Any], start_response: Any) -> Any:
-        signed = "HTTP_AUTHORIZATION" in environ or "X-Amz-Signature" in environ.get("QUERY_STRING", "")
-        seen.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], signed))
-        return moto(environ, start_response)
-
-    server = make_server("127.0.0.1", 0, application, threaded=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def recorded() -> Iterator[tuple[str, list[Asked]]]:
+    """Endpoint of an S3 server, and each request that it got."""
+    with recording_server() as made:
+        yield made
 
 
 def upload(folder: Path, endpoint: str, bucket: str, prefix: str, *, public: bool = True) -> str:
@@ -492,7 +486,7 @@ def upload(folder: Path, endpoint: str, bucket: str, prefix: str, *, public: boo
 
 
 def test_a_public_store_is_read_without_keys_and_chunk_by_chunk(
-    pristine: Path, recorded: tuple[str, list[tuple[str, str, bool]]], monkeypatch: pytest.MonkeyPatch
+    pristine: Path, recorded: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint, seen = recorded
     url = upload(pristine, endpoint, "public-zarr", "zarr_test/bangladesh")
@@ -501,20 +495,20 @@ def test_a_public_store_is_read_without_keys_and_chunk_by_chunk(
     s3 = S3Options(endpoint=endpoint, anonymous=True)
     seen.clear()
     found = zarr_store.find(url, layout="groups", s3=s3)
-    pixels = [path for _, path, _ in seen if CHUNK.search(path)]
+    pixels = [path for _, path, _, _ in seen if CHUNK.search(path)]
     assert len(pixels) == len(set(pixels)) == 3 * 12  # the sample by which the scale is judged, of one polarization
     seen.clear()
     window = Window(16, 16, 16, 32)  # two chunks of 16 x 16
     np.testing.assert_array_equal(read(found.scenes[1], window=window, s3=s3), power(1)[window.slices])
-    assert sorted(path.rpartition("/")[2] for _, path, _ in seen if CHUNK.search(path)) == ["1.1", "1.2"]
-    assert not any(signed for _, _, signed in seen)
+    assert sorted(path.rpartition("/")[2] for _, path, _, _ in seen if CHUNK.search(path)) == ["1.1", "1.2"]
+    assert not any(signed for _, _, signed, _ in seen)
     assert prints(found) == prints(zarr_store.find(url, layout="groups", s3=s3))
     read(found.scenes[0], s3=S3Options(endpoint=endpoint))
-    assert seen[-1][2]  # with the output's own keys, requests are signed
+    assert seen[-1].signed  # with the output's own keys, requests are signed
 
 
 def test_keys_are_asked_for_where_a_store_is_not_public(
-    recorded: tuple[str, list[tuple[str, str, bool]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    recorded: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write(image(power(0)), tmp_path / "s", "20240105")
     url = upload(tmp_path / "s", recorded[0], "private-zarr", "store", public=False)

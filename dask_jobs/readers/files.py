@@ -13,7 +13,7 @@ from infra.errors import InputError
 
 if TYPE_CHECKING:
     from dask_jobs.scenes import Scene
-    from infra.storage import Location, S3Options
+    from infra.storage import Entry, Location, S3Options
 
 Paths = str | Path | Sequence[str | Path]
 WILDCARD = re.compile(r"[*?\[]")
@@ -58,12 +58,10 @@ def _list_one(path: str, *, s3: S3Options) -> list[SourceFile]:
     from infra.storage import Location
 
     place = Location.parse(path, s3=s3)
-    fixed, pattern = _split(place)
-    files = [SourceFile(fixed.href(e.name), e.size) for e in fixed.list()]
-    if pattern:
-        wanted = _glob(pattern)
-        files = [f for f in files if wanted.fullmatch(f.url.removeprefix(fixed.url).lstrip("/"))]
-    elif not files:
+    fixed, entries = list_entries(place)
+    pattern = fixed.url != place.url
+    files = [SourceFile(fixed.href(e.name), e.size) for e in entries]
+    if not files and not pattern:
         folder, _, name = place.url.rpartition("/")
         entry = Location.parse(folder, s3=s3).stat(name) if name and not folder.endswith("/") else None
         files = [SourceFile(place.url, entry.size)] if entry else []
@@ -73,6 +71,16 @@ def _list_one(path: str, *, s3: S3Options) -> list[SourceFile]:
             "Mend `path` in the job: a folder, an s3:// prefix or a glob; relative ones start at the job file.",
         )
     return files
+
+
+def list_entries(place: Location) -> tuple[Location, list[Entry]]:
+    """Folder before the first wildcard (the place itself where there is none), and what lies below it and matches."""
+    fixed, pattern = _split(place)
+    entries = fixed.list()
+    if pattern:
+        wanted = _glob(pattern)
+        entries = [entry for entry in entries if wanted.fullmatch(entry.name)]
+    return fixed, entries
 
 
 def _split(place: Location) -> tuple[Location, str]:

@@ -10,6 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dask_jobs.passes import outside_period
 from dask_jobs.readers.archives import list_archives, read_text
 from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
@@ -17,7 +19,7 @@ from dask_jobs.readers.geotiff import PixelValues, check_scale, read_sample
 from dask_jobs.readers.hyp3_choice import choose
 from dask_jobs.readers.hyp3_name import FORM, Hyp3Name, decode
 from dask_jobs.readers.polarizations import wanted_polarizations
-from dask_jobs.readers.raster_headers import RasterHeader, read_headers, same_grid
+from dask_jobs.readers.raster_headers import RasterHeader, holds_data, open_raster, read_headers, same_grid
 from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, relative_orbit
 from dask_jobs.scenes import Dropped, Found, Mask, Raster, Scene
 from infra.errors import InputError
@@ -33,6 +35,7 @@ README = re.compile(r"(?P<name>.+)\.README(?:\.md)?\.txt")
 PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
 BITS = {"layover": 4, "shadow": 16}  # of the layover-shadow map, whose values are sums of bits
 CODES = range(256)  # of a byte; documented are sums up to 31
+SIDE = 32  # pixels on a side of an overview at least, to judge the scale by
 THREADS = 16
 HEADER_BYTES = 4 * 2**20  # more than a TIFF's header, tags and block table take
 
@@ -195,8 +198,6 @@ def _used(package: Package, wanted: Sequence[str]) -> list[str]:
 
 def _check_size(file: SourceFile, header: RasterHeader) -> None:
     """A file that is much larger than its pixels hides something: unpacking it would only cost."""
-    import numpy as np
-
     from infra.storage import archive_and_member
 
     pixels = header.grid.pixels * header.bands * np.dtype(header.dtype).itemsize
@@ -254,8 +255,6 @@ def _raster(header: RasterHeader, name: Hyp3Name) -> Raster:
 
 
 def _mask(header: RasterHeader) -> Mask:
-    import numpy as np
-
     if np.dtype(header.dtype) != np.uint8:
         raise InputError(
             f"{header.url} holds {header.dtype} values, a layover-shadow map holds uint8", "Restore the product's file."
@@ -278,7 +277,7 @@ def _check_scales(
         raster, header = item[1].rasters[polarization], headers[item[1].rasters[polarization].url]
         values = PixelValues(scale=raster.scale, nodata=raster.nodata)
         try:
-            check_scale(read_sample(header, values, s3=s3), values, url=raster.url)
+            check_scale(_sample(header, values, s3=s3), values, url=raster.url)
         except InputError as error:
             letter = {"power": "p", "amplitude": "a", "db": "d"}[raster.scale]
             raise InputError(
@@ -288,3 +287,17 @@ def _check_scales(
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="samples") as pool:
         list(pool.map(check, kept))
+
+
+def _sample(header: RasterHeader, values: PixelValues, *, s3: S3Options) -> np.ndarray:
+    """Values with data, dims (n,): of a small overview where there is one, else as `read_sample`.
+
+    A packed file is inflated from its beginning, where a COG has its overviews: a window in the middle costs half the file.
+    """
+    with open_raster(header.url, s3=s3) as dataset:
+        factor = max((f for f in dataset.overviews(1) if min(dataset.shape) >= f * SIDE), default=None)
+        if factor is None:
+            return read_sample(header, values, s3=s3)
+        small = dataset.read(1, out_shape=(-(-dataset.height // factor), -(-dataset.width // factor)))
+    sample: np.ndarray = small[np.isfinite(small) & holds_data(small, values.nodata)].astype(np.float64)
+    return sample

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dask_jobs.readers.files import list_entries
 from infra.errors import InputError, SarbatchError
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def split(path: str) -> tuple[str, str]:
     return group, name
 
 
-def open_store(place: Location) -> Store:
-    """Arrays and groups below a folder or s3:// prefix. Consolidated metadata are not used: they may be older than the store.
+def open_store(given: Location) -> Store:
+    """Arrays and groups below a folder, s3:// prefix or glob. Consolidated metadata are not used: they may be older than the store.
 
     Raises
     ------
@@ -76,14 +77,15 @@ def open_store(place: Location) -> Store:
     CredentialsError, TransientError
         If storage refuses or does not answer.
     """
-    if not place.is_s3 and Path(place.url).is_file():
+    if not given.is_s3 and Path(given.url).is_file():
         raise InputError(
-            f"path: {place.url} is a file; a Zarr store is a folder", "Unpack it, or name another `format`."
+            f"path: {given.url} is a file; a Zarr store is a folder", "Unpack it, or name another `format`."
         )
-    entries = {entry.name: entry for entry in place.list()}
+    place, listed = list_entries(given)
+    entries = {entry.name: entry for entry in listed}
     if not entries:
         raise InputError(
-            f"path: {place.url} is not there, or empty",
+            f"path: {given.url} is not there, or empty",
             "Mend `path` in the job: the folder or s3:// prefix of the store.",
         )
     nodes = {path: name for path, name in map(split, entries) if name in METADATA}

@@ -85,7 +85,7 @@ def _groups(
     for store in stores:
         for path in sorted({split(array)[0] for array, found in store.arrays.items() if found.ndim == 2}):
             url = store.place.href(path).rstrip("/")
-            label = path or url.rpartition("/")[2].removesuffix(".zarr")
+            label = (path or url.rpartition("/")[2]).removesuffix(".zarr")
             said = read_group_name(label, names=names, url=url)
             if said is None:
                 reason = f"its name does not match the pattern {names.pattern!r}" if names else UNKNOWN

@@ -37,7 +37,7 @@ def find(
 
     Parameters
     ----------
-    path : folder or s3:// prefix of a store (or of several), or a list of these
+    path : folder, s3:// prefix or glob of a store (or of several), or a list of these
     layout : "groups": each group is a scene, its name tells which; "array": each step of the first dimension is one
     names : what the names of groups mean; None: HyP3's and OPERA's are known
     polarizations : that every scene must have; None for those of most
