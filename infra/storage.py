@@ -48,6 +48,7 @@ class Entry:
 
 
 Entries = list[Entry]
+Names = list[str]
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,14 @@ class Location:
             Entry(m["path"][len(root) :].lstrip("/"), m["size"], m["last_modified"], _bare(m["e_tag"])) for m in found
         )
         return sorted(entries, key=lambda entry: entry.name)
+
+    def folders(self, prefix: str = "") -> Names:
+        """Names of the folders (on S3: common prefixes) right below the folder `prefix`, sorted; empty if there is none."""
+        if not self.is_s3 and not Path(self.href(prefix)).is_dir():
+            return []
+        with self._errors(prefix, writing=False):
+            found = self._store.list_with_delimiter(self._key(prefix) or None)["common_prefixes"]
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; absent names are fine."""

@@ -202,6 +202,9 @@ def test_what_cannot_be_appended_makes_a_new_store_of_the_line(settings: Setting
     assert len(stores(first)) == 1
     np.testing.assert_array_equal(stack(runs[-1], settings)["VH"], opera_cube(scenes).power["VH"])
     assert of(plan_job(job, settings)).state == "done"
+    arrive(scenes, 5)  # the fourth generation goes on, although those before it are gone
+    assert len(of(plan_job(job, settings)).why_stale) == 1
+    assert of(plan_job(job, settings)).why_stale[0].startswith("appends 1 of 5 dates")
 
 
 def supersede(scenes: Path, *, date: int) -> str:
@@ -340,7 +343,7 @@ def test_jobs_and_tasks_of_one_output_share_what_is_the_same(settings: Settings,
         assert len({row.request_id for row in operations}) == len({row.key for row in operations}) == 2
         a, b = (registry.products(run.id) for run in begun)
     assert {(p.href, p.name) for p in a} == {(p.href, p.name) for p in b}
-    assert len(a) == 2 * len(b) == 54
+    assert len(a) == 2 * len(b) == 56
     for key in Path(begun[0].output, ".sarbatch").glob("*/"):
         if (key / "order.json").exists():
             assert [p.name for p in key.glob("attempt-*")] == ["attempt-0001.json"]

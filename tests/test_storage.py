@@ -28,6 +28,9 @@ def test_what_is_written_is_read_listed_and_deleted(location: Location) -> None:
     assert [(e.name, e.size) for e in location.list()] == sorted((n, i + 1) for i, n in enumerate(NAMES))
     assert [e.name for e in location.list("a")] == sorted(n for n in NAMES if n.startswith("a/"))  # not a.b/
     assert all(location.read(name) == b"x" * (i + 1) for i, name in enumerate(NAMES))
+    assert location.folders() == ["a", "a.b"]
+    assert location.folders("a") == ["b", "deep er"]
+    assert location.folders("a/b") == location.folders("no/where") == []
     location.write(NAMES[0], b"other")
     assert location.read(NAMES[0]) == b"other"
     location.delete([NAMES[0], "never/there"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
+import math
 import os
 import socket
 import time
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipelines.kinds.binding import Binding
 
+LOG_EVERY = 5.0  # seconds between log files
 REPORT_EVERY = 0.5  # seconds between progress files, so that a thousand blocks are not a thousand objects
 COMMITTING = frozenset({"block", "last-write", "before-publication"})  # what follows cannot be taken back
 KEPT = frozenset({"committed", "write"})  # what came before is not lost if the driver dies now
@@ -215,9 +216,8 @@ def _added(order: Order, products: list[Product], *, since: float) -> int:
 
 @contextmanager
 def _logged(desk: Desk, attempt: int) -> Iterator[None]:
-    """What the driver logs, kept on the desk: also after a failure, and while it runs."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
+    """What the driver logs, kept on the desk: while it runs, and if it fails or is killed."""
+    handler = _DeskHandler(desk, attempt)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -225,4 +225,23 @@ def _logged(desk: Desk, attempt: int) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        desk.write_log(attempt, stream.getvalue())
+        handler.flush()
+
+
+class _DeskHandler(logging.Handler):
+    """Writes the log of an attempt anew every few seconds: objects cannot grow."""
+
+    def __init__(self, desk: Desk, attempt: int) -> None:
+        super().__init__()
+        self._desk, self._attempt = desk, attempt
+        self._text = desk.log(attempt)  # of the same attempt, before Dask started it again
+        self._written = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._text += self.format(record) + "\n"
+        if time.monotonic() - self._written >= LOG_EVERY or record.levelno >= logging.WARNING:
+            self.flush()
+
+    def flush(self) -> None:
+        self._desk.write_log(self._attempt, self._text)
+        self._written = time.monotonic()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import StateError
 from infra.grid import Grid
 from infra.storage import Location
 from pipelines.keys import short
@@ -46,12 +45,13 @@ def held_ledger(store: Location, label: str) -> Ledger | None:
 
 
 def line_generation(order: Order) -> tuple[int, list[str]]:
-    """First generation of the line's store that these scenes can go on in, and why the ones before cannot."""
+    """First generation of the line's store that these scenes can go on in, and why those that are there cannot."""
     from dask_jobs.ledger import obstacles
 
     notes: list[str] = []
     passes, grids = ordered_passes(order), ordered_grids(order)
-    for generation in count(1):
+    there = _generations(order)
+    for generation in there:
         store = line_store(order, generation)
         ledgers = {label: held_ledger(store, label) for label in passes}
         reasons = [
@@ -62,5 +62,12 @@ def line_generation(order: Order) -> tuple[int, list[str]]:
         ]
         if not reasons:
             return generation, notes
-        notes = [f"makes a new store, generation {generation + 1}, of all dates: {reason}" for reason in reasons[:5]]
-    raise StateError("unreachable", "")
+        notes = [f"makes a new store, generation {there[-1] + 1}, of all dates: {reason}" for reason in reasons[:5]]
+    return there[-1] + 1 if there else 1, notes
+
+
+def _generations(order: Order) -> list[int]:
+    """Generations whose store is there; `clean` may have removed those before."""
+    name = re.compile(rf"{re.escape(short(order.line))}-(\d+)\.icechunk")
+    found = (name.fullmatch(folder) for folder in (order.root / order.kind).folders())
+    return sorted(int(match[1]) for match in found if match)
