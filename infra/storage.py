@@ -353,7 +353,8 @@ def gdal_path(url: str) -> str:
     """Path that GDAL opens: "/vsis3/bucket/key" for s3://…, "/vsizip/{…}/member" for "….zip!/member", else the path."""
     file, member = archive_and_member(url)
     path = f"/vsis3/{file.removeprefix('s3://')}" if file.startswith("s3://") else file
-    return f"/vsizip/{{{path}}}/{member}" if member else path
+    held = path if "}" in path else f"{{{path}}}"  # GDAL takes the first brace for the end; without, the first .zip
+    return f"/vsizip/{held}/{member}" if member else path
 
 
 def archive_and_member(url: str) -> tuple[str, str]:

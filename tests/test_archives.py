@@ -174,6 +174,14 @@ def test_what_an_archive_holds(tmp_path: Path) -> None:
     assert read_text(page, s3=NONE) == readme
 
 
+@pytest.mark.parametrize("folder", ["my zips é", "a{b}c", "x}y", "per%20cent", "semi;colon", "a.zip"])
+def test_folders_of_any_name(tmp_path: Path, folder: str) -> None:
+    pack(write(PRODUCT, tmp_path / folder), remove=True)
+    scene = hyp3_rtc.find(tmp_path / folder, s3=NONE).scenes[0]
+    got = read_power(scene.rasters["VV"], grid=scene.grid, target=scene.grid, window=scene.grid.full, s3=NONE)
+    np.testing.assert_array_equal(got, PRODUCT.power("VV").astype("float32"))
+
+
 def test_a_member_is_the_file_it_was(tmp_path: Path) -> None:
     place = write(PRODUCT, tmp_path)
     file = place / f"{PRODUCT.name}_VV.tif"
