@@ -32,7 +32,8 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
 
     Parameters
     ----------
-    near : buckets in which the middle of each time step and zone is expected (`expect_middles`)
+    near : buckets in which the middle of each time step and zone is expected (`expect_middles`); None: where this
+        block's own are
     """
     from dask_jobs.statistics import temporal_statistics
 
@@ -43,7 +44,8 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
         count_cov(block, made, work=work)
     inside = work.members(block)
     partial, upper = first_look(power, inside=inside)
-    if near is not None and partial.count.any():
+    if partial.count.any():
+        near = expected_middles(partial.count.reshape(-1), blocks=lambda: iter([upper])) if near is None else near
         work.place.write(block.near, Near.of(rows(power, inside=inside), bucket=near).to_bytes())
     work.place.write(block.first_look, partial.to_bytes(upper=upper))
 
@@ -97,11 +99,7 @@ def look_again(block: Block, found: Middles, *, work: Work) -> None:
 def _middle_rows(block: Block, found: Middles, *, work: Work) -> Iterator[np.ndarray]:
     """Values of each time step and zone, those in the middle buckets at least."""
     inside = work.members(block)
-    try:
-        near = Near.from_bytes(work.place.read(block.near))
-    except FileNotFoundError:  # of the first blocks: nothing was expected yet
-        yield from rows(work.pixels(block), inside=inside)
-        return
+    near = Near.from_bytes(work.place.read(block.near))
     held = near.hold(found)
     zones = len(inside)
     for step, kept in enumerate(held.reshape(-1, zones)):

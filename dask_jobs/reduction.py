@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
 PLAN = "plan.json"
 READERS = 8  # small objects fetched at once: on S3 each takes 20 ms or more
-VERSION = 2  # of what lies in the work in progress
+VERSION = 3  # of what lies in the work in progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Block(NamedTuple):
 
     @property
     def near(self) -> str:
-        """Values near the expected middles; there before the marker `first_look` if any were expected."""
+        """Values near the expected middles; there before the marker `first_look` if the block has data."""
         return f"near/{self.polarization}/{self.number:06d}.npz"
 
     @property
