@@ -15,6 +15,7 @@ FAMILIES = (
     "image_bands",
     "image_types",
     "numbers",
+    "reducers",
 )
 
 

@@ -119,6 +119,7 @@ class Reducer:
     outputs : names
     reduce : `(values, weights) -> outputs`; see `gee.local.algorithms.reducers`
     weighted : whether weights matter (else only whether they are 0)
+    types : of the outputs from those of the inputs; double where None
     """
 
     name: str
@@ -127,6 +128,7 @@ class Reducer:
     reduce: Callable[..., Any]
     weighted: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    types: Callable[[Sequence[PixelType]], tuple[PixelType, ...]] | None = None
 
 
 @dataclass(frozen=True)
