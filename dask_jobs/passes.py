@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
-from typing import Literal
+from typing import Literal, TypeVar
 
 from dask_jobs.scenes import Dropped, Found, Pass, Scene
 from infra.errors import InputError, LatticeError
 from infra.grid import Grid, Window, intersection, union
 from infra.region import Region, geographic_bounds
 
+Some = TypeVar("Some")
 Orbits = Literal["single", "separate", "mixed"]
 Extent = Literal["union", "intersection", "area"]
 REVOLUTION = timedelta(hours=2)  # more than one of any SAR satellite
@@ -138,6 +139,15 @@ def touches(region: Region, grid: Grid) -> bool:
     except InputError:
         return False
     return True
+
+
+def pairs_inside(
+    pairs: Sequence[tuple[Some, Scene]], region: Region | None
+) -> tuple[list[tuple[Some, Scene]], tuple[Dropped, ...]]:
+    """`drop_outside` for scenes that come with something else, before what is outside costs more than its header."""
+    left = drop_outside(Found(scenes=tuple(scene for _, scene in pairs)), region)
+    kept = {id(scene) for scene in left.scenes}
+    return [pair for pair in pairs if id(pair[1]) in kept], left.dropped
 
 
 def check_one_radiometry(scenes: Sequence[Scene]) -> None:

@@ -14,6 +14,7 @@ import pytest
 import rasterio
 from geotiffs import write_tif
 from hyp3_products import SHAPE, Product, pack, write
+from shapely import box
 
 from dask_jobs.backscatter import read_mask, read_power
 from dask_jobs.passes import check_lattice, check_one_radiometry, check_orbits, group_passes
@@ -21,7 +22,9 @@ from dask_jobs.readers import hyp3_rtc
 from dask_jobs.readers.hyp3_name import decode
 from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, check_times_of_one_orbit, relative_orbit
 from dask_jobs.scenes import Found, Scale, Scene
+from infra import fingerprints
 from infra.errors import InputError, LatticeError
+from infra.region import Region, geographic_bounds
 from infra.storage import S3Options
 
 NONE = S3Options()
@@ -376,6 +379,22 @@ def test_products_outside_the_period_are_not_opened(tmp_path: Path) -> None:
     assert set(reasons(found).values()) == {"2024-01-17 is after the period, which ends before 2024-01-10"}
     with pytest.raises(InputError, match="no GeoTIFF"):
         find(tmp_path)
+
+
+def test_products_outside_the_area_are_not_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(A, tmp_path)
+    write(LATER.but(col=4000), tmp_path)
+    around = box(*geographic_bounds(find(tmp_path).scenes[0].grid))
+    seen: list[str] = []
+    many = fingerprints.fingerprint_many
+    monkeypatch.setattr(
+        fingerprints, "fingerprint_many", lambda urls, **more: (seen.extend(urls), many(urls, **more))[1]
+    )
+    found = find(tmp_path, region=Region(wkt=around.wkt, masks=False))
+    assert seen
+    assert not any(LATER.name in url for url in seen)
+    assert [scene.time.day for scene in found.scenes] == [5]
+    assert set(reasons(found).values()) == {"S1A_IW_20240117T015913Z does not touch the area"}
 
 
 @pytest.mark.skipif(not OPERA.is_dir(), reason="the real OPERA scenes are not at ../shared/data")

@@ -199,7 +199,7 @@ def test_what_was_left_out_and_why(bangladesh: Path) -> None:
 
 def test_groups_outside_the_period_are_not_looked_into(bangladesh: Path) -> None:
     shutil.rmtree(bangladesh / f"{SCENES[2]}_VV" / "x")
-    found = groups(bangladesh, period=(date(2017, 4, 10), date(2017, 4, 20)))
+    found = groups(bangladesh, within=((date(2017, 4, 10), date(2017, 4, 20)), None))
     assert [scene.time.day for scene in found.scenes] == [14]
     assert sorted({row.reason for row in found.dropped}) == [
         "2017-04-02 is before the period, which starts on 2017-04-10",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dask_jobs.passes import outside_period
+from dask_jobs.passes import outside_period, pairs_inside
 from dask_jobs.readers.archives import list_archives, read_text
 from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
 from dask_jobs.readers.geotiff import PixelValues, check_scale, read_sample
@@ -25,6 +25,7 @@ from dask_jobs.scenes import Dropped, Found, Mask, Raster, Scene
 from infra.errors import InputError
 
 if TYPE_CHECKING:
+    from infra.region import Region
     from infra.storage import S3Options
 
 BANDS = ("VV", "VH", "HH", "HV")
@@ -78,6 +79,7 @@ def find(
     *,
     polarizations: Sequence[str] | None = None,
     period: tuple[date, date] | None = None,
+    region: Region | None = None,
     s3: S3Options,
     cache: Path | None = None,
 ) -> Found:
@@ -87,7 +89,8 @@ def find(
     ----------
     path : folder, s3:// prefix, glob, or a list of these; zip archives in them are looked into, and read in place
     polarizations : that every scene must have; None for those of most products
-    period : of the job; products outside are not opened. Where none is inside, all are given: whoever filters says so
+    period, region : of the job; products outside the period are not opened, of those outside the region the headers are read.
+        Where none is in the period, all are given: whoever filters says so
     cache : file that remembers fingerprints of unchanged local files
 
     Returns
@@ -118,19 +121,18 @@ def find(
     for file in files:
         _check_size(file, headers[file.url])
     readmes = _readmes(complete, s3=s3)
-    scenes = with_fingerprints(
-        (_scene(package, wanted, headers, readmes[package.place, package.name.name]) for package in complete),
-        s3=s3,
-        cache=cache,
+    bare = [(p, _scene(p, wanted, headers, readmes[p.place, p.name.name])) for p in complete]
+    inside, elsewhere = pairs_inside(bare, region)
+    scenes = with_fingerprints((scene for _, scene in inside), s3=s3, cache=cache)
+    kept, replaced = choose(
+        [
+            (package, scene, readmes[package.place, package.name.name].processed)
+            for (package, _), scene in zip(inside, scenes, strict=True)
+        ]
     )
-    found = [
-        (package, scene, readmes[package.place, package.name.name].processed)
-        for package, scene in zip(complete, scenes, strict=True)
-    ]
-    kept, replaced = choose(found)
     _check_scales(kept, wanted[0], headers, s3=s3)
     ordered = tuple(sorted((scene for _, scene, _ in kept), key=lambda s: (s.time, s.id)))
-    return Found(scenes=ordered, dropped=(*dropped, *outside, *incomplete, *replaced))
+    return Found(scenes=ordered, dropped=(*dropped, *outside, *incomplete, *elsewhere, *replaced))
 
 
 def _packages(files: Sequence[SourceFile], *, s3: S3Options) -> tuple[list[Package], list[Dropped]]:

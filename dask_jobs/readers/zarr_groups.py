@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from dask_jobs.passes import pairs_inside
 from dask_jobs.readers.file_names import FileNames
 from dask_jobs.readers.hyp3_choice import choose
 from dask_jobs.readers.hyp3_name import FORM, Hyp3Name
@@ -68,13 +69,14 @@ def find_groups(stores: Sequence[Store], asked: Asked, *, names: FileNames | Non
             complete.append(group)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="coordinates") as pool:
         bare = list(pool.map(lambda group: _scene(group, wanted, values=asked.values), complete))
-    parts = [{band: group.images[band] for band in wanted} for group in complete]
-    scenes = identified(list(zip(bare, parts, strict=True)), s3=asked.s3, cache=asked.cache)
-    kept, replaced = _one_of_each(complete, scenes)
-    named = any(group.said.scale is not None for group in complete)  # by each one's own name: each may be wrong
+    inside, elsewhere = pairs_inside(list(zip(complete, bare, strict=True)), asked.region)
+    parts = [(scene, {band: group.images[band] for band in wanted}) for group, scene in inside]
+    scenes = identified(parts, s3=asked.s3, cache=asked.cache)
+    kept, replaced = _one_of_each([group for group, _ in inside], scenes)
+    named = any(group.said.scale is not None for group, _ in inside)  # by each one's own name: each may be wrong
     with ThreadPoolExecutor(THREADS, thread_name_prefix="samples") as pool:
         list(pool.map(lambda scene: check_values(scene, s3=asked.s3), kept if named else kept[:1]))
-    return Found(scenes=tuple(sorted(kept, key=lambda s: (s.time, s.id))), dropped=(*dropped, *replaced))
+    return Found(scenes=tuple(sorted(kept, key=lambda s: (s.time, s.id))), dropped=(*dropped, *elsewhere, *replaced))
 
 
 def _groups(

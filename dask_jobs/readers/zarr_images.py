@@ -23,6 +23,7 @@ from infra.grid import Grid, Window
 
 if TYPE_CHECKING:
     from dask_jobs.readers.zarr_arrays import ZarrArray
+    from infra.region import Region
     from infra.storage import S3Options
 
 Some = TypeVar("Some")
@@ -63,6 +64,7 @@ class Asked:
     values: StoreValues
     polarizations: Sequence[str] | None
     period: tuple[date, date] | None
+    region: Region | None
     s3: S3Options
     cache: Path | None
 

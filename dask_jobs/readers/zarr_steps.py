@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dask_jobs.passes import pairs_inside
 from dask_jobs.readers.polarizations import wanted_polarizations
 from dask_jobs.readers.zarr_arrays import Store, dims_of, reading, split
 from dask_jobs.readers.zarr_grid import coordinate
@@ -52,10 +53,12 @@ def find_steps(stores: Sequence[Store], asked: Asked) -> Found:
         raise InputError(f"path: {cubes[0][wanted[0]].url} has no time step", "Give a store that holds scenes.")
     steps, outside = asked.in_period(steps, lambda step: step[0].time)
     dropped += [Dropped(path=f"{i.url}[{i.step}]", reason=why) for (_, images), why in outside for i in images.values()]
+    inside, elsewhere = pairs_inside([(images, scene) for scene, images in steps], asked.region)
+    steps = [(scene, images) for images, scene in inside]
     _check_ids(steps)
     scenes = identified(steps, s3=asked.s3, cache=asked.cache)
     check_values(scenes[0], s3=asked.s3)
-    return Found(scenes=tuple(sorted(scenes, key=lambda s: (s.time, s.id))), dropped=tuple(dropped))
+    return Found(scenes=tuple(sorted(scenes, key=lambda s: (s.time, s.id))), dropped=(*dropped, *elsewhere))
 
 
 def _cubes(stores: Sequence[Store], *, values: StoreValues) -> tuple[list[dict[str, Image]], list[Dropped]]:

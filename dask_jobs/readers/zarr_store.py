@@ -17,6 +17,7 @@ from dask_jobs.scenes import Found
 from infra.errors import InputError
 
 if TYPE_CHECKING:
+    from infra.region import Region
     from infra.storage import S3Options
 
 __all__ = ["StoreValues", "find"]
@@ -29,7 +30,7 @@ def find(
     values: StoreValues | None = None,
     names: FileNames | None = None,
     polarizations: Sequence[str] | None = None,
-    period: tuple[date, date] | None = None,
+    within: tuple[tuple[date, date] | None, Region | None] = (None, None),
     s3: S3Options,
     cache: Path | None = None,
 ) -> Found:
@@ -41,7 +42,8 @@ def find(
     layout : "groups": each group is a scene, its name tells which; "array": each step of the first dimension is one
     names : what the names of groups mean; None: HyP3's and OPERA's are known
     polarizations : that every scene must have; None for those of most
-    period : of the job; what is outside is not looked into. Where nothing is inside, all is given: whoever filters says so
+    within : period and region of the job; what is outside is not looked into. Where nothing is in the period, all is given:
+        whoever filters says so
     cache : file that remembers fingerprints of unchanged local files
 
     Returns
@@ -64,5 +66,5 @@ def find(
         raise InputError("path: the list is empty", "Give the folder or s3:// prefix of a Zarr store.")
     values = values or StoreValues()
     stores = [open_store(Location.parse(str(one), s3=s3)) for one in given]
-    asked = Asked(values=values, polarizations=polarizations, period=period, s3=s3, cache=cache)
+    asked = Asked(values=values, polarizations=polarizations, period=within[0], region=within[1], s3=s3, cache=cache)
     return find_steps(stores, asked) if layout == "array" else find_groups(stores, asked, names=names)

@@ -91,6 +91,7 @@ def _hyp3(source: Hyp3Rtc, search: Search) -> Found:
         search.paths,
         polarizations=search.polarizations,
         period=search.period,
+        region=search.region,
         s3=search.s3,
         cache=search.cache,
     )
@@ -133,7 +134,7 @@ def _zarr(source: ZarrStore, search: Search) -> Found:
         ),
         names=FileNames(pattern=source.pattern, date_format=source.date_format) if source.pattern else None,
         polarizations=search.polarizations,
-        period=search.period,
+        within=(search.period, search.region),
         s3=search.s3,
         cache=search.cache,
     )
