@@ -8,11 +8,12 @@ compute (logarithm of 0, square root of -1) is NaN or infinite: images mask that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gee.local import pixel_types
 from gee.local.algorithms import ranges, special
 from gee.local.values import PixelType
 
@@ -38,30 +39,6 @@ class Operation:
             return np.asarray(self.formula(*values))
 
 
-def stored(values: np.ndarray, kind: PixelType) -> np.ndarray:
-    """Values as a type holds them: float64, of 32-bit precision where the type is float."""
-    if kind.precision != "float":
-        return values
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32).astype(np.float64)
-
-
-def cast(values: np.ndarray, kind: PixelType) -> np.ndarray:
-    """Values cast to a type: integers clamp and lose the fraction (section 1), NaN and infinities become NaN.
-
-    Returns
-    -------
-    float64; int64 where both the values and the type are integers
-    """
-    if kind.precision != "int":
-        return stored(np.asarray(values, float), kind)
-    low, high = ranges.limits(kind)
-    if np.issubdtype(values.dtype, np.integer):
-        return np.clip(values, int(max(low, -(2**63))), int(min(high, 2**63 - 1)))
-    finite = np.where(np.isfinite(values), values, np.nan)
-    return np.clip(np.trunc(finite), max(low, -float(2**63)), min(high, LARGEST))
-
-
 def whole(values: np.ndarray) -> np.ndarray:
     """Values as int64: the fraction is dropped, NaN is 0, what is too large is clamped."""
     values = np.asarray(values)
@@ -69,13 +46,15 @@ def whole(values: np.ndarray) -> np.ndarray:
         return values
     if values.dtype == bool:
         return values.astype(np.int64)
-    return np.clip(np.nan_to_num(np.trunc(values)), -float(2**63), LARGEST).astype(np.int64)
+    clamped: np.ndarray = np.clip(np.nan_to_num(np.trunc(values)), -float(2**63), LARGEST)
+    return clamped.astype(np.int64)
 
 
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Quotient a / b, floating; 0 where b is 0."""
     result = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b)))
-    return np.true_divide(a, b, out=result, where=np.not_equal(b, 0))
+    np.true_divide(a, b, out=result, where=np.not_equal(b, 0))
+    return result
 
 
 def modulo(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -85,13 +64,15 @@ def modulo(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Power a ** b, floating."""
-    return np.power(np.asarray(a, float), b)
+    result: np.ndarray = np.power(np.asarray(a, float), b)
+    return result
 
 
 def rounded(a: np.ndarray) -> np.ndarray:
     """Nearest whole number; halves go up."""
     low = np.floor(a)
-    return low + (a - low >= 0.5)  # not floor(a + 0.5), which is 1 for the float64 below a half
+    result: np.ndarray = low + (a - low >= 0.5)  # not floor(a + 0.5), which is 1 for the float64 below a half
+    return result
 
 
 def ones(a: np.ndarray) -> np.ndarray:
@@ -101,6 +82,10 @@ def ones(a: np.ndarray) -> np.ndarray:
     values = (values & np.uint64(0x3333333333333333)) + ((values >> np.uint64(2)) & np.uint64(0x3333333333333333))
     values = (values + (values >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return ((values * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.int64)
+
+
+def _first(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(a, np.broadcast_shapes(np.shape(a), np.shape(b)))
 
 
 def _bitwise(formula: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
@@ -151,8 +136,8 @@ BINARY: dict[str, Operation] = {
     "mod": Operation(modulo, ranges.remainder),
     "max": Operation(np.maximum, ranges.greatest),
     "min": Operation(np.minimum, ranges.least),
-    "first": Operation(lambda a, b: np.broadcast_arrays(a, b)[0], ranges.first_of),
-    "firstNonZero": Operation(lambda a, b: np.where(np.equal(a, 0), b, a), ranges.union),
+    "first": Operation(_first, ranges.first_of),
+    "firstNonZero": Operation(lambda a, b: np.where(np.equal(a, 0), b, a), pixel_types.union),
     "pow": Operation(power, ranges.float_result),
     "atan2": Operation(lambda x, y: np.arctan2(y, x), ranges.float_result),
     "hypot": Operation(np.hypot, ranges.float_result),
@@ -183,10 +168,7 @@ OLD_NAMES = {
 UNARY |= {old: UNARY[new] for old, new in OLD_NAMES.items() if new in UNARY}
 BINARY |= {old: BINARY[new] for old, new in OLD_NAMES.items() if new in BINARY}
 CASTS: dict[str, PixelType] = {
-    spelled: kind for name, kind in ranges.NAMED.items() for spelled in (name, f"to{name[0].upper()}{name[1:]}")
+    spelled: pixel_types.named(name)
+    for name in (*pixel_types.INTEGERS, *pixel_types.ALIASES, "float", "double")
+    for spelled in (name, f"to{name.title()}")
 }
-
-
-def cast_type(kind: PixelType, dimensions: int) -> PixelType:
-    """Type of a cast's result: the named type, with the axes of the input."""
-    return replace(kind, dimensions=dimensions)

@@ -38,7 +38,8 @@ def lanczos(x: np.ndarray) -> np.ndarray:
 def log_gamma(x: np.ndarray) -> np.ndarray:
     """Logarithm of gamma for x > 0."""
     base = x + LANCZOS_G + 0.5
-    return (x + 0.5) * np.log(base) - base + 0.5 * np.log(2 * np.pi) + np.log(lanczos(x) / x)
+    result: np.ndarray = (x + 0.5) * np.log(base) - base + 0.5 * np.log(2 * np.pi) + np.log(lanczos(x) / x)
+    return result
 
 
 def gamma(x: np.ndarray) -> np.ndarray:
@@ -61,7 +62,8 @@ def _raised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pole(x: np.ndarray) -> np.ndarray:
-    return (x <= 0) & (x == np.floor(x))
+    result: np.ndarray = (x <= 0) & (x == np.floor(x))
+    return result
 
 
 def digamma(x: np.ndarray) -> np.ndarray:
