@@ -38,17 +38,3 @@ def finite(data: np.ndarray, mask: np.ndarray, lengths: np.ndarray | None = None
     good = np.isfinite(data)
     whole = good.all(axis=tuple(range(2, data.ndim))) if data.ndim > 2 else good
     return Pixels(np.where(good, data, 0.0), np.where(whole, mask, 0.0), lengths)
-
-
-def valid(pixels: Pixels) -> np.ndarray:
-    """Which elements of arrays belong to their pixel: dims of `data`, boolean."""
-    if pixels.lengths is None:
-        return np.ones(pixels.data.shape, bool)
-    found = np.ones(pixels.data.shape, bool)
-    for axis in range(pixels.data.ndim - 2):
-        shape = [1] * pixels.data.ndim
-        shape[axis + 2] = -1
-        steps = np.arange(pixels.data.shape[axis + 2]).reshape(shape)
-        limit = pixels.lengths[..., axis].reshape(*pixels.data.shape[:2], *[1] * (pixels.data.ndim - 2))
-        found &= steps < limit
-    return found

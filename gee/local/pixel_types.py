@@ -1,11 +1,10 @@
-"""Types of pixels: names, constants, unions, casts and what a result's range is."""
+"""Types of pixels: names, constants, unions and casts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -124,50 +123,6 @@ def nearest_to_zero(type_: PixelType) -> float:
     """What fills pixels that are unmasked without a value (section 2)."""
     low, high = bounds(type_)
     return float(min(max(0.0, low), high))
-
-
-# -- ranges of results ------------------------------------------------------------------------------------------------
-
-
-def _corners(function: Callable[[float, float], float]) -> Callable[..., tuple[float, float]]:
-    def interval(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-        ends = [function(x, y) for x, y in product(a, b)]
-        ends = [0.0 if math.isnan(one) else one for one in ends]  # 0 * inf: the limit is open anyway
-        return min(ends), max(ends)
-
-    return interval
-
-
-def _mod(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    size = min(max(abs(b[0]), abs(b[1])), max(abs(a[0]), abs(a[1])))
-    return (0 if a[0] >= 0 else -size), (0 if a[1] <= 0 else size)
-
-
-def _bits(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    ends = (*a, *b)
-    if not all(math.isfinite(one) for one in ends):
-        return -math.inf, math.inf
-    top = 2 ** max(int(abs(one)).bit_length() for one in ends)
-    return (0 if min(ends) >= 0 else -top), top - 1
-
-
-RANGES: Mapping[str, Callable[..., tuple[float, float]]] = {
-    "add": _corners(lambda x, y: x + y),
-    "subtract": lambda a, b: (a[0] - b[1], a[1] - b[0]),
-    "multiply": _corners(lambda x, y: x * y),
-    "max": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
-    "min": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),
-    "mod": _mod,
-    "bitwiseAnd": _bits,
-    "bitwiseOr": _bits,
-    "bitwiseXor": _bits,
-}
-
-
-def result_range(operator: str, first: PixelType, second: PixelType) -> tuple[float, float]:
-    """Range of a binary operator's results by interval arithmetic; unknown ones are unlimited."""
-    rule = RANGES.get(operator)
-    return (-math.inf, math.inf) if rule is None else rule(bounds(first), bounds(second))
 
 
 def to_json(type_: PixelType) -> dict[str, Any]:

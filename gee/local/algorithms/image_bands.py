@@ -76,7 +76,7 @@ def band_types(image: Image) -> dict[str, PixelType]:
 @algorithm("Image.id")
 def id_of(element: Any) -> str | None:
     """`system:index`, else the last part of the asset's id, else null."""
-    index = element.properties.get("system:index")
+    index: str | None = element.properties.get("system:index")
     if index is not None or element.id is None:
         return index
     return str(element.id).rsplit("/", 1)[-1]
@@ -93,7 +93,10 @@ def date(image: Image) -> Date | None:
 def select(input_: Image, band_selectors: list[Any], new_names: list[str] | None = None) -> Image:
     """Bands by name, pattern on the whole name, or index, in the order of the selectors."""
     image = input_.with_bands(selected(input_, band_selectors))
-    return image if new_names is None else rename(image, new_names)
+    if new_names is None:
+        return image
+    renamed: Image = rename(image, new_names)
+    return renamed
 
 
 @algorithm("Image.rename")
@@ -122,7 +125,8 @@ def regexp_rename(input_: Image, regex: str, replacement: str, *, all_: bool) ->
         names = [re.sub(regex, group, name, count=0 if all_ else 1) for name in input_.band_names]
     except re.error as error:
         raise EarthEngineError(f"Invalid regular expression '{regex}': {error}.") from error
-    return rename(input_, names)
+    renamed: Image = rename(input_, names)
+    return renamed
 
 
 @algorithm("Image.addBands")

@@ -1,0 +1,66 @@
+"""The real Earth Engine client without a server: it builds graphs, which the local evaluator computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gee.local.evaluator import Context, evaluate
+from gee.local.pixels import Grid, Image, Pixels, rendering
+from gee.local.signatures import algorithms_json
+
+TEN_METRES = Grid("EPSG:32720", (10.0, 0.0, 500000.0, 0.0, -10.0, 8000000.0), 4, 3)
+
+
+@contextmanager
+def offline_client() -> Iterator[Any]:
+    """The `ee` module with its functions made from the installed list of algorithms; reset at the end."""
+    import ee
+    from ee import _cloud_api_utils, apifunction
+
+    rows = _cloud_api_utils.convert_algorithms(json.loads(algorithms_json()))
+    before = ee.data.getAlgorithms
+    ee.data.getAlgorithms = lambda: rows
+    try:
+        apifunction.ApiFunction.reset()
+        apifunction.ApiFunction.initialize()
+        for kind in ee._DYNAMIC_CLASSES:
+            kind.initialize()
+        ee._InitializeGeneratedClasses()
+        yield ee
+    finally:
+        ee.data.getAlgorithms = before
+        ee.Reset()
+
+
+def computed(value: Any, context: Context | None = None) -> Any:
+    """What the evaluator makes of a client's object."""
+    from ee import serializer
+
+    return evaluate(serializer.encode(value, for_cloud_api=True), context)
+
+
+def pixels(image: Any, grid: Grid = TEN_METRES, context: Context | None = None) -> list[Pixels]:
+    """Pixels of each band of a client's image (or of the evaluator's)."""
+    found: Image = image if isinstance(image, Image) else computed(image, context)
+    with rendering():
+        return [band.pixels(grid) for band in found.bands]
+
+
+def values(image: Any, grid: Grid = TEN_METRES, context: Context | None = None) -> list[Any]:
+    """One value of each band, for images that are the same everywhere; None where masked."""
+    return [at(one, 0, 0) for one in pixels(image, grid, context)]
+
+
+def at(found: Pixels, row: int, col: int) -> Any:
+    """Value of one pixel as numbers and lists; None where masked."""
+    if found.mask[row, col] == 0:
+        return None
+    block = np.asarray(found.data[row, col])
+    if found.lengths is not None:
+        block = block[tuple(slice(int(size)) for size in found.lengths[row, col])]
+    return block.tolist()
