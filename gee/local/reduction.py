@@ -109,8 +109,12 @@ def reduce_rows(reducer: Reducer, rows: Sequence[Any], weights: Sequence[float] 
     columns = [list(rows)] if reducer.inputs == 1 else _columns(reducer, rows)
     joint = np.ones(len(rows)) if weights is None else np.asarray(weights, np.float64)
     found = reducer.reduce([as_values(column) for column in columns], joint)
-    whole = all(isinstance(one, int) for column in columns for one in column if one is not None)
-    return {name: plain(output, whole=whole) for name, output in zip(reducer.outputs, found, strict=True)}
+    whole = not any(isinstance(one, float) for column in columns for one in column)
+    types = output_types(reducer, [DOUBLE] * reducer.inputs)
+    return {
+        name: plain(output, whole=whole or type_.precision == "int")
+        for name, output, type_ in zip(reducer.outputs, found, types, strict=True)
+    }
 
 
 def plain(output: Output, *, whole: bool = False) -> Any:
@@ -118,7 +122,7 @@ def plain(output: Output, *, whole: bool = False) -> Any:
 
     Parameters
     ----------
-    whole : whether the inputs were integers: then whole numbers are integers
+    whole : whether the inputs were no fractions: then whole numbers are integers
     """
     data, mask = np.asarray(output[0]), np.asarray(output[1])
     if not mask.all():
@@ -172,7 +176,7 @@ def mean_type(types: Sequence[PixelType]) -> tuple[PixelType, ...]:
 def is_null(values: np.ndarray) -> np.ndarray:
     """Which plain values are null."""
     if values.dtype == object:
-        return np.array([one is None or one != one for one in values.ravel()], bool).reshape(values.shape)  # noqa: PLR0124 -- NaN
+        return np.array([one is None or one != one for one in values.ravel()], bool).reshape(values.shape)
     return np.isnan(values)
 
 

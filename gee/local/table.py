@@ -13,10 +13,12 @@ from typing import Any
 # where the algorithms are: functions marked in each module, and those of its MADE, which it builds from a table
 FAMILIES = (
     "image_bands",
-    "image_math",
     "image_masks",
+    "image_math",
     "image_types",
     "numbers",
+    "reducer_combinations",
+    "reducer_ranks",
     "reducers",
 )
 

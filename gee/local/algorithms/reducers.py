@@ -215,13 +215,13 @@ def _extreme_object(values: np.ndarray, present: np.ndarray, sign: float) -> int
 
 @algorithm("Reducer.min")
 def minimum(num_inputs: int) -> Reducer:
-    """Least value (texts too), with what the other inputs had there: `min`, `min1`, `min2` …"""
+    """Least value (texts too), with what the other inputs had there: `min`, `min1`, and so on."""
     return _extremum("min", num_inputs)
 
 
 @algorithm("Reducer.max")
 def maximum(num_inputs: int) -> Reducer:
-    """Greatest value (texts too), with what the other inputs had there: `max`, `max1`, `max2` …"""
+    """Greatest value (texts too), with what the other inputs had there: `max`, `max1`, and so on."""
     return _extremum("max", num_inputs)
 
 
