@@ -14,7 +14,7 @@ from pipelines.orders import Order, Product
 
 ITEM = "item.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
-SOFTWARE = ("sarbatch", "dask", "icechunk", "numba", "numpy", "rasterio", "xarray", "zarr")
+SOFTWARE = ("sarbatch", "dask", "icechunk", "matplotlib", "numba", "numpy", "odc-geo", "rasterio", "xarray", "zarr")
 LABELS = ("polarization", "date", "period", "orbit", "zone")
 
 

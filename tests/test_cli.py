@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import time
@@ -46,7 +47,7 @@ def test_help_shows_a_real_example_that_the_command_line_understands(
     assert said.code == 0
     example = re.search(rf"Example: (sarbatch {name}\b[^\n]*)", said.out)
     assert example, said.out
-    words = example[1].split()[1:]
+    words = shlex.split(example[1])[1:]
     group = typer.main.get_command(app)
     with group.make_context("sarbatch", words[:1]) as context:
         found = group.commands[name]  # type: ignore[attr-defined] -- as above

@@ -59,9 +59,10 @@ def test_what_is_left_out_has_its_default() -> None:
     stack, statistics = job().tasks
     assert (stack.backend, stack.budget, stack.deadline) == ("auto", None, None)
     assert stack.parameters.model_dump() == {
-        "source": {"format": "opera-rtc", "path": "scenes"},
+        "source": {"format": "opera-rtc", "path": "scenes", "s3": None},
         "polarizations": None,
         "mask": {"layover": False, "shadow": False, "water": False},
+        "grid": None,
         "extent": "union",
         "orbits": "single",
         "chunk": 512,

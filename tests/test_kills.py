@@ -57,7 +57,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with machine(folder / "state", **kills.SMALL) as settings:
         run = run_job(kills.kill_job(folder / "undisturbed", scenes), settings)
         values = kills.values_of(settings, run.id)
-        assert len(values) == 1 + 12 + 2
+        assert len(values) == 1 + 12 + 2 + 1
         yield Bench(settings, scenes, folder / "undisturbed/products", values)
 
 
