@@ -1,0 +1,103 @@
+"""Shapes of geometries in another CRS: edges are bent as far as a tolerance asks, geodesic ones along great circles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gee.local.errors import EarthEngineError
+from gee.local.reprojection import transformed
+from gee.local.values import WGS84, Geometry
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+ROUNDS = 14  # halvings of an edge
+EDGES_LIMIT = 2_000_000
+
+
+def shape_in(geometry: Geometry, crs: str, *, tolerance: float) -> BaseGeometry | None:
+    """Shape of a geometry in a CRS; None where it is unbounded.
+
+    Parameters
+    ----------
+    tolerance : largest distance of the straight edges that come out from the true ones, in units of `crs`
+
+    Raises
+    ------
+    EarthEngineError
+        If it has no coordinates in that CRS, or too many edges.
+    """
+    if geometry.shape is None:
+        return None
+    if geometry.crs == crs and not geometry.geodesic:
+        return geometry.shape
+    return _shape(geometry.shape, _Bend(geometry, crs, tolerance))
+
+
+class _Bend:
+    """Coordinates of lines from a geometry's CRS to another, with points added between."""
+
+    def __init__(self, geometry: Geometry, crs: str, tolerance: float) -> None:
+        self._source, self._target = geometry.crs, crs
+        self._geodesic, self._tolerance = geometry.geodesic, tolerance
+
+    def points(self, xy: np.ndarray) -> np.ndarray:
+        """Points, dims (point, 2)."""
+        x, y = transformed(xy[:, 0], xy[:, 1], self._source, self._target)
+        found = np.column_stack([x, y])
+        if not np.isfinite(found).all():
+            raise EarthEngineError(f"A geometry has no coordinates in the projection {self._target}.")
+        return found
+
+    def line(self, xy: np.ndarray) -> np.ndarray:
+        """Points of a line, dims (point, 2), with more where it bends."""
+        there = self.points(xy)
+        for _ in range(ROUNDS):
+            middle = self._middles(xy)
+            bent = self.points(middle)
+            far = np.hypot(*(bent - (there[1:] + there[:-1]) / 2).T) > self._tolerance
+            if not far.any():
+                break
+            if len(xy) + far.sum() > EDGES_LIMIT:
+                raise EarthEngineError("Geometry has too many edges")
+            at = np.flatnonzero(far) + 1
+            xy = np.insert(xy, at, middle[far], axis=0)
+            there = np.insert(there, at, bent[far], axis=0)
+        return there
+
+    def _middles(self, xy: np.ndarray) -> np.ndarray:
+        straight = (xy[1:] + xy[:-1]) / 2
+        if not self._geodesic:
+            return straight
+        lon, lat = transformed(xy[:, 0], xy[:, 1], self._source, WGS84)
+        vectors = _vectors(lon, lat)
+        vector = vectors[1:] + vectors[:-1]
+        middle_lon = np.degrees(np.arctan2(vector[:, 1], vector[:, 0]))
+        middle_lat = np.degrees(np.arctan2(vector[:, 2], np.hypot(vector[:, 0], vector[:, 1])))
+        around = (lon[1:] + lon[:-1]) / 2  # the same turn of the globe as the ends
+        middle_lon += 360 * np.round((around - middle_lon) / 360)
+        half = np.abs(lon[1:] - lon[:-1]) >= 180  # no shortest path between opposite meridians
+        x, y = transformed(middle_lon, middle_lat, WGS84, self._source)
+        return np.where(half[:, None], straight, np.column_stack([x, y]))
+
+
+def _vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    lon, lat = np.radians(lon), np.radians(lat)
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+
+
+def _shape(shape: BaseGeometry, bend: _Bend) -> BaseGeometry:
+    import shapely
+
+    if shape.is_empty:
+        return shape
+    if shape.geom_type == "Polygon":
+        rings = [bend.line(shapely.get_coordinates(ring)) for ring in (shape.exterior, *shape.interiors)]
+        return shapely.Polygon(rings[0], rings[1:])
+    if shape.geom_type in ("LineString", "LinearRing"):
+        return type(shape)(bend.line(shapely.get_coordinates(shape)))
+    if shape.geom_type == "Point":
+        return shapely.Point(bend.points(shapely.get_coordinates(shape))[0])
+    return type(shape)([_shape(part, bend) for part in shape.geoms])
