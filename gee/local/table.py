@@ -12,14 +12,18 @@ from typing import Any
 
 # where the algorithms are: functions marked in each module, and those of its MADE, which it builds from a table
 FAMILIES = (
+    "control",
+    "error_margins",
     "image_bands",
     "image_masks",
     "image_math",
     "image_types",
     "numbers",
+    "pixel_type_values",
     "reducer_combinations",
     "reducer_ranks",
     "reducers",
+    "strings",
 )
 
 
