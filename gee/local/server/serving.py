@@ -1,0 +1,76 @@
+"""Running the server: in this process until it is told to end, or in a thread for a block."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from gee.local.server.app import make_app
+from gee.local.server.site import Settings
+
+HOST = "127.0.0.1"
+READY_SECONDS = 30.0
+END_SECONDS = 5  # requests that are being answered may finish
+
+
+def serve(settings: Settings, *, host: str = HOST, port: int = 0, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` gets the URL when requests are answered."""
+    with _bound(host, port) as listening:
+        server = _Server(settings, lambda: ready(_url(listening)))
+        server.run(sockets=[listening])
+
+
+@contextmanager
+def serving(settings: Settings | None = None) -> Iterator[str]:
+    """URL of a server in a thread of this process, on a free port of this machine, for the block."""
+    with _bound(HOST, 0) as listening:
+        ready = threading.Event()
+        server = _Server(settings or Settings(), ready.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="earth-engine", daemon=True)
+        thread.start()
+        try:
+            if not ready.wait(READY_SECONDS):
+                raise RuntimeError("the local Earth Engine did not start; its log says why")
+            yield _url(listening)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready."""
+
+    def __init__(self, settings: Settings, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                make_app(settings),
+                http="h11",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=END_SECONDS,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._ready()
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    with socket.create_server((host, port), backlog=2048) as listening:
+        yield listening
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{host}:{port}"
