@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,28 +35,40 @@ def shape_in(geometry: Geometry, crs: str, *, tolerance: float) -> BaseGeometry 
         return None
     if geometry.crs == crs and not geometry.geodesic:
         return geometry.shape
-    return _shape(geometry.shape, _Bend(geometry, crs, tolerance))
+
+    def place(xy: np.ndarray) -> np.ndarray:
+        found = np.column_stack(transformed(xy[:, 0], xy[:, 1], geometry.crs, crs))
+        if not np.isfinite(found).all():
+            raise EarthEngineError(f"A geometry has no coordinates in the projection {crs}.")
+        return found
+
+    return bent(geometry, place, tolerance=tolerance)
+
+
+def bent(geometry: Geometry, place: Callable[[np.ndarray], np.ndarray], *, tolerance: float) -> BaseGeometry:
+    """Shape of a bounded geometry on another plane.
+
+    Parameters
+    ----------
+    place : coordinates there of points, dims (point, 2), in the geometry's CRS
+    tolerance : as in `shape_in`, in units of the plane; infinite where its edges are straight there already
+    """
+    if geometry.shape is None:
+        raise EarthEngineError("An unbounded geometry has no shape.")
+    return _shape(geometry.shape, _Bend(geometry, place, tolerance))
 
 
 class _Bend:
-    """Coordinates of lines from a geometry's CRS to another, with points added between."""
+    """Coordinates of lines from a geometry's CRS to a plane, with points added between."""
 
-    def __init__(self, geometry: Geometry, crs: str, tolerance: float) -> None:
-        self._source, self._target = geometry.crs, crs
+    def __init__(self, geometry: Geometry, place: Callable[[np.ndarray], np.ndarray], tolerance: float) -> None:
+        self._source, self.points = geometry.crs, place
         self._geodesic, self._tolerance = geometry.geodesic, tolerance
-
-    def points(self, xy: np.ndarray) -> np.ndarray:
-        """Points, dims (point, 2)."""
-        x, y = transformed(xy[:, 0], xy[:, 1], self._source, self._target)
-        found = np.column_stack([x, y])
-        if not np.isfinite(found).all():
-            raise EarthEngineError(f"A geometry has no coordinates in the projection {self._target}.")
-        return found
 
     def line(self, xy: np.ndarray) -> np.ndarray:
         """Points of a line, dims (point, 2), with more where it bends."""
         there = self.points(xy)
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if math.isfinite(self._tolerance) else 0):
             middle = self._middles(xy)
             bent = self.points(middle)
             far = np.hypot(*(bent - (there[1:] + there[:-1]) / 2).T) > self._tolerance
