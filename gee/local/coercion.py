@@ -174,6 +174,8 @@ def _projection(value: Any, wanted: Wanted) -> Any:
         return value
     if isinstance(value, str):
         return wanted.call("Projection").call({"crs": value})
+    if isinstance(value, Mapping) and value.get("type") == "Projection":  # as defaults are written in the list
+        return wanted.call("Projection").call({key: value[key] for key in ("crs", "transform") if key in value})
     raise _wrong(value, "Projection", wanted.where)
 
 

@@ -58,7 +58,9 @@ def coverage(geometry: Geometry, grid: Grid) -> np.ndarray:
 
 
 def _part(part: BaseGeometry, grid: Grid) -> np.ndarray:
-    if part.geom_type == "Point":
+    import shapely
+
+    if isinstance(part, shapely.Point):
         found = np.zeros((grid.height, grid.width))
         row, col = int(np.floor(part.y)), int(np.floor(part.x))
         if 0 <= row < grid.height and 0 <= col < grid.width:

@@ -112,7 +112,7 @@ def of_array(array: Array) -> PixelType:
 def cast(data: np.ndarray, type_: PixelType) -> np.ndarray:
     """Values as a type holds them: integers clamped, fractions dropped toward 0; floats rounded to 32 bits (section 1)."""
     if type_.precision == "int":
-        return np.clip(np.trunc(data), *bounds(type_))
+        return np.asarray(np.clip(np.trunc(data), *bounds(type_)))
     if type_.precision == "float":
         with np.errstate(over="ignore"):
             return data.astype(np.float32).astype(np.float64)

@@ -27,3 +27,6 @@ class Policies:
     pixel_edges: Literal["larger-index"] = _policy(
         "larger-index", "a centre on an edge takes the pixel right of or below it"
     )
+    clip_fraction: Literal["area"] = _policy(
+        "area", "pixels on the edge of a clip are masked by the area inside, in steps of 1/255"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class _Bend:
         middle_lon += 360 * np.round((around - middle_lon) / 360)
         half = np.abs(lon[1:] - lon[:-1]) >= 180  # no shortest path between opposite meridians
         x, y = transformed(middle_lon, middle_lat, WGS84, self._source)
-        return np.where(half[:, None], straight, np.column_stack([x, y]))
+        return np.asarray(np.where(half[:, None], straight, np.column_stack([x, y])))
 
 
 def _vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -107,11 +107,13 @@ def _shape(shape: BaseGeometry, bend: _Bend) -> BaseGeometry:
 
     if shape.is_empty:
         return shape
-    if shape.geom_type == "Polygon":
+    if isinstance(shape, shapely.Polygon):
         rings = [bend.line(shapely.get_coordinates(ring)) for ring in (shape.exterior, *shape.interiors)]
         return shapely.Polygon(rings[0], rings[1:])
-    if shape.geom_type in ("LineString", "LinearRing"):
+    if isinstance(shape, shapely.LineString):
         return type(shape)(bend.line(shapely.get_coordinates(shape)))
-    if shape.geom_type == "Point":
+    if isinstance(shape, shapely.Point):
         return shapely.Point(bend.points(shapely.get_coordinates(shape))[0])
-    return type(shape)([_shape(part, bend) for part in shape.geoms])
+    kind: Any = type(shape)
+    parts: BaseGeometry = kind([_shape(part, bend) for part in shapely.get_parts(shape)])
+    return parts

@@ -17,6 +17,8 @@ FAMILIES = (
     "image_bands",
     "image_masks",
     "image_math",
+    "image_grids",
+    "projections",
     "image_types",
     "numbers",
     "pixel_type_values",
