@@ -13,8 +13,9 @@ from dask_jobs.compiled import compiled
 LANES = 256  # sums side by side: rows of them become vector code, and short sums lose fewer digits than one long one
 RADIX = 1 << 16
 SIGN = np.uint32(1 << 31)
-EXPONENT = np.uint32(0x7F800000)  # all of its bits are set in NaN and infinities
 UPPER = np.uint32(16)
+SIGN_BIT, EXPONENT = 1 << 15, 0x7F80  # of the upper half; NaN and infinities have all bits of the exponent
+BATCH = 2048  # values that are compared at once, as vector code
 
 
 def row_moments(values: np.ndarray) -> tuple[int, float, float]:
@@ -36,12 +37,10 @@ def count_upper(values: np.ndarray, histogram: np.ndarray) -> tuple[np.ndarray, 
     ----------
     histogram : dims (65536,), int32, zeros; zeros again afterwards
     """
-    low, high = compiled(_count)(values, histogram)
-    part = histogram[low : high + 1]
-    seen = np.flatnonzero(part)
-    counts = part[seen].astype(np.int64)
-    part[:] = 0
-    return (seen + low).astype(np.uint16), counts
+    compiled(_count)(values, histogram)
+    keys, counts = np.empty(min(values.size, RADIX), dtype=np.uint16), np.empty(min(values.size, RADIX), dtype=np.int64)
+    n = compiled(_drain)(histogram, keys, counts)
+    return keys[:n].copy(), counts[:n].copy()
 
 
 def values_between(values: np.ndarray, lowest: int, highest: int) -> np.ndarray:
@@ -51,8 +50,9 @@ def values_between(values: np.ndarray, lowest: int, highest: int) -> np.ndarray:
     """
     if highest < max(lowest, 0):
         return values[:0]
-    found = np.empty(values.size + 1, dtype=np.float32)
-    n = compiled(_select)(values, np.uint32(max(lowest, 0)), np.uint32(highest - max(lowest, 0)), found)
+    found = np.empty(values.size, dtype=np.float32)
+    first = max(lowest, 0)
+    n = compiled(_select)(values, np.uint32(first), np.uint32(highest - first), found, np.zeros(BATCH, dtype=np.uint8))
     return found[:n].copy()
 
 
@@ -82,26 +82,43 @@ def _sum_squares(values, mean, sums):  # type: ignore[no-untyped-def] # numba in
 
 @numba.njit(nogil=True)
 def _upper(bits):  # type: ignore[no-untyped-def] # numba infers types
-    return (~bits if bits & SIGN else bits | SIGN) >> UPPER
+    return np.uint32((~bits if bits & SIGN else bits | SIGN) >> UPPER)
 
 
 @numba.njit(nogil=True)
 def _count(values, histogram):  # type: ignore[no-untyped-def] # numba infers types
     bits = values.view(np.uint32)
-    low, high = np.uint32(RADIX - 1), np.uint32(0)
     for i in range(bits.size):
-        if bits[i] & EXPONENT != EXPONENT:
-            key = _upper(bits[i])
-            histogram[key] += 1
-            low, high = min(low, key), max(high, key)
-    return low, high
+        histogram[np.uint16(bits[i] >> UPPER)] += 1  # turned round afterwards, bucket by bucket
 
 
 @numba.njit(nogil=True)
-def _select(values, lowest, width, found):  # type: ignore[no-untyped-def] # numba infers types
-    bits = values.view(np.uint32)
+def _drain(histogram, keys, counts):  # type: ignore[no-untyped-def] # numba infers types
     n = 0
-    for i in range(bits.size):
-        found[n] = values[i]  # kept only if the next one goes behind it: cheaper than a branch
-        n += 1 if _upper(bits[i]) - lowest <= width else 0  # unsigned: below `lowest` is far above
+    for key in range(RADIX):
+        upper = key ^ SIGN_BIT if key >= SIGN_BIT else RADIX - 1 - key
+        if histogram[upper]:
+            if upper & EXPONENT != EXPONENT:
+                keys[n], counts[n] = key, histogram[upper]
+                n += 1
+            histogram[upper] = 0
+    return n
+
+
+@numba.njit(nogil=True)
+def _select(values, lowest, width, found, inside):  # type: ignore[no-untyped-def] # numba infers types
+    bits, words = values.view(np.uint32), inside.view(np.uint64)
+    n = 0
+    for start in range(0, bits.size, BATCH):
+        part = bits[start : start + BATCH]
+        if part.size < BATCH:
+            inside[:] = 0
+        for j in range(part.size):  # unsigned: below `lowest` is far above
+            inside[j] = np.uint8(1) if np.uint32(_upper(part[j]) - lowest) <= width else np.uint8(0)
+        for k in range(words.size):
+            if words[k]:  # one of eight, which are few
+                for j in range(8 * k, 8 * k + 8):
+                    if inside[j]:
+                        found[n] = values[start + j]
+                        n += 1
     return n
