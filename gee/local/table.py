@@ -20,6 +20,7 @@ FAMILIES = (
     "image_math",
     "image_regions",
     "image_types",
+    "kernels",
     "numbers",
     "pixel_type_values",
     "projections",
