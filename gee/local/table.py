@@ -12,7 +12,12 @@ from typing import Any
 
 # where the algorithms are: functions marked in each module, and those of its MADE, which it builds from a table
 FAMILIES = (
+    "array_reductions",
+    "arrays",
     "control",
+    "date_ranges",
+    "dates",
+    "dictionaries",
     "error_margins",
     "image_bands",
     "image_grids",
@@ -21,6 +26,8 @@ FAMILIES = (
     "image_regions",
     "image_types",
     "kernels",
+    "lists",
+    "matrices",
     "numbers",
     "pixel_type_values",
     "projections",

@@ -1,0 +1,357 @@
+"""Lists (section 15)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from gee.local.algorithms.control import same
+from gee.local.algorithms.numbers import text_of
+from gee.local.coercion import type_name
+from gee.local.errors import EarthEngineError, NotImplementedHereError
+from gee.local.reduction import reduce_rows
+from gee.local.table import algorithm
+from gee.local.values import Array, Date, Feature, Filter, Function, Geometry, Reducer
+
+LONGEST = 10_000_000  # elements of a list that is made from numbers: a mistyped step is refused, not tried
+
+
+def position(values: list[Any], index: int, *, end: bool = False) -> int:
+    """Index from the start; negative ones count from the end. With `end`, just after the last one is allowed."""
+    found = index + len(values) if index < 0 else index
+    if not 0 <= found < len(values) + end:
+        raise EarthEngineError(f"List index must be between 0 and {len(values) - 1 + end}, but found {index}.")
+    return found
+
+
+def find(values: list[Any], element: Any) -> int:
+    """First position of an element, or -1."""
+    return next((at for at, one in enumerate(values) if same(one, element)), -1)
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+
+@algorithm("List.get")
+def get(list: list[Any], index: int) -> Any:  # noqa: A002 -- the list's name
+    """Element at a position."""
+    return list[position(list, index)]
+
+
+def _typed(name: str, kinds: type[Any] | tuple[type[Any], ...]) -> Callable[..., Any]:
+    @algorithm(f"List.get{name}")
+    def function(list: list[Any], index: int) -> Any:  # noqa: A002 -- the list's name
+        return checked(get(list, index), name, kinds)
+
+    return function
+
+
+def checked(value: Any, name: str, kinds: type[Any] | tuple[type[Any], ...]) -> Any:
+    """Value, if it is of the type that was asked for."""
+    if isinstance(value, kinds) and not (name == "Number" and isinstance(value, bool)):
+        return value
+    if name == "Geometry" and isinstance(value, Feature) and value.geometry is not None:
+        return value.geometry
+    raise EarthEngineError(f"Expected type: {name}. Actual type: {type_name(value)}.")
+
+
+TYPES: dict[str, type[Any] | tuple[type[Any], ...]] = {
+    "Array": Array,
+    "Geometry": Geometry,
+    "Number": (int, float),
+    "String": str,
+}
+MADE = tuple(_typed(name, kinds) for name, kinds in TYPES.items())
+
+
+@algorithm("List.slice")
+def slice_(list: list[Any], start: int, end: int | None, step: int | None) -> list[Any]:  # noqa: A002 -- the list's name
+    """Elements from start to before end; positions beyond the list are cut."""
+    if step is not None and step <= 0:
+        raise EarthEngineError(f"step must be positive, but is {step}.")
+    return list[start:end:step]
+
+
+@algorithm("List.size", "List.length")
+def size(list: list[Any]) -> int:  # noqa: A002 -- the list's name
+    """Number of elements."""
+    return len(list)
+
+
+# -- questions --------------------------------------------------------------------------------------------------------
+
+
+@algorithm("List.contains")
+def contains(list: list[Any], element: Any) -> bool:  # noqa: A002 -- the list's name
+    """Whether an element is there."""
+    return find(list, element) >= 0
+
+
+@algorithm("List.containsAll")
+def contains_all(list: list[Any], other: list[Any]) -> bool:  # noqa: A002 -- the list's name
+    """Whether all of the other list's elements are there."""
+    return all(find(list, one) >= 0 for one in other)
+
+
+@algorithm("List.equals")
+def equals(list: list[Any], other: list[Any]) -> bool:  # noqa: A002 -- the list's name
+    """Whether both have the same elements in the same order."""
+    return same(list, other)
+
+
+@algorithm("List.frequency")
+def frequency(list: list[Any], element: Any) -> int:  # noqa: A002 -- the list's name
+    """How often an element is there."""
+    return sum(same(one, element) for one in list)
+
+
+@algorithm("List.indexOf")
+def index_of(list: list[Any], element: Any) -> int:  # noqa: A002 -- the list's name
+    """First position of an element, or -1."""
+    return find(list, element)
+
+
+def _sublists(list: list[Any], target: list[Any]) -> Iterable[int]:  # noqa: A002 -- the list's name
+    span = len(target)
+    return (at for at in range(len(list) - span + 1) if same(list[at : at + span], target))
+
+
+@algorithm("List.indexOfSublist")
+def index_of_sublist(list: list[Any], target: list[Any]) -> int:  # noqa: A002 -- the list's name
+    """First position where another list begins, or -1."""
+    return next(iter(_sublists(list, target)), -1)
+
+
+@algorithm("List.lastIndexOfSubList")
+def last_index_of_sublist(list: list[Any], target: list[Any]) -> int:  # noqa: A002 -- the list's name
+    """Last position where another list begins, or -1."""
+    return max(_sublists(list, target), default=-1)
+
+
+# -- changes ----------------------------------------------------------------------------------------------------------
+
+
+@algorithm("List.add")
+def add(list: list[Any], element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """With an element at the end."""
+    return [*list, element]
+
+
+@algorithm("List.cat")
+def cat(list: list[Any], other: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+    """Both, one after the other."""
+    return [*list, *other]
+
+
+@algorithm("List.insert")
+def insert(list: list[Any], index: int, element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """With an element at a position; the rest moves on."""
+    at = position(list, index, end=True)
+    return [*list[:at], element, *list[at:]]
+
+
+@algorithm("List.set")
+def set_(list: list[Any], index: int, element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """With another element at a position."""
+    at = position(list, index)
+    return [*list[:at], element, *list[at + 1 :]]
+
+
+@algorithm("List.swap")
+def swap(list: list[Any], pos1: int, pos2: int) -> list[Any]:  # noqa: A002 -- the list's name
+    """With two elements exchanged."""
+    first, second, result = position(list, pos1), position(list, pos2), [*list]
+    result[first], result[second] = result[second], result[first]
+    return result
+
+
+@algorithm("List.splice")
+def splice(list: list[Any], start: int, count: int, other: list[Any] | None) -> list[Any]:  # noqa: A002 -- the list's name
+    """With `count` elements from a position replaced by another list."""
+    at = position(list, start, end=True)
+    return [*list[:at], *(other or []), *list[at + max(count, 0) :]]
+
+
+@algorithm("List.remove")
+def remove(list: list[Any], element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """Without the first of the elements that are equal to one."""
+    at = find(list, element)
+    return list if at < 0 else [*list[:at], *list[at + 1 :]]
+
+
+@algorithm("List.removeAll")
+def remove_all(list: list[Any], other: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+    """Without all that another list has."""
+    return [one for one in list if find(other, one) < 0]
+
+
+@algorithm("List.replace")
+def replace(list: list[Any], oldval: Any, newval: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """With the first of the elements that are equal to one replaced."""
+    at = find(list, oldval)
+    return list if at < 0 else [*list[:at], newval, *list[at + 1 :]]
+
+
+@algorithm("List.replaceAll")
+def replace_all(list: list[Any], oldval: Any, newval: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """With all elements that are equal to one replaced."""
+    return [newval if same(one, oldval) else one for one in list]
+
+
+@algorithm("List.distinct")
+def distinct(list: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+    """Without repetitions; the first of each stays."""
+    found: list[Any] = []
+    for one in list:
+        if find(found, one) < 0:
+            found.append(one)
+    return found
+
+
+@algorithm("List.reverse")
+def reverse(list: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+    """In the opposite order."""
+    return list[::-1]
+
+
+@algorithm("List.rotate")
+def rotate(list: list[Any], distance: int) -> list[Any]:  # noqa: A002 -- the list's name
+    """Moved toward the start, which goes on at the end: [1, 2, 3] by 1 is [2, 3, 1] (direction not documented)."""
+    at = distance % len(list) if list else 0
+    return [*list[at:], *list[:at]]
+
+
+@algorithm("List.flatten")
+def flatten(list: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+    """Without inner lists, at all levels (the depth is not documented)."""
+    found: list[Any] = []
+    for one in list:
+        found.extend(flatten(one) if type(one) is type(found) else [one])
+    return found
+
+
+@algorithm("List.zip")
+def zip_(list: list[Any], other: list[Any]) -> list[list[Any]]:  # noqa: A002 -- the list's name
+    """Pairs, as many as the shorter list has."""
+    return [[first, second] for first, second in zip(list, other, strict=False)]
+
+
+@algorithm("List.unzip")
+def unzip(list: list[Any]) -> list[list[Any]]:  # noqa: A002 -- the list's name
+    """Lists of all first elements, all second ones, and so on, as many as the shortest list has."""
+    if not all(type(one) is type(list) for one in list):
+        raise EarthEngineError("All elements must be lists.")
+    return [[*row] for row in zip(*list, strict=False)]
+
+
+# -- order ------------------------------------------------------------------------------------------------------------
+
+
+def sort_key(value: Any) -> tuple[int, Any]:
+    """What values are ordered by: numbers and dates, then texts, then lists, nulls last (mixed kinds: not documented)."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return 9, 0
+    if isinstance(value, bool | int | float):
+        return 0, value
+    if isinstance(value, Date):
+        return 1, value.millis
+    if isinstance(value, str):
+        return 2, value
+    if isinstance(value, list):
+        return 3, [sort_key(one) for one in value]
+    raise EarthEngineError(f"Values of type {type_name(value)} have no order.")
+
+
+@algorithm("List.sort")
+def sort(list: list[Any], keys: list[Any] | None) -> list[Any]:  # noqa: A002 -- the list's name
+    """In ascending order, of the keys where they are given; equal ones stay as they are."""
+    by = list if keys is None else keys
+    if len(by) != len(list):
+        raise EarthEngineError(f"There must be as many keys as elements: {len(by)} and {len(list)}.")
+    return [list[at] for at in sorted(range(len(list)), key=lambda at: sort_key(by[at]))]
+
+
+@algorithm("List.shuffle")
+def shuffle(list: list[Any], seed: Any) -> list[Any]:  # noqa: A002 -- the list's name
+    """In an order that depends on the seed alone (numpy's PCG64: not the service's); another each time for false."""
+    chosen = None if seed is False else int(seed or 0)
+    return [list[at] for at in np.random.default_rng(chosen).permutation(len(list))]
+
+
+# -- making and folding -----------------------------------------------------------------------------------------------
+
+
+@algorithm("List.repeat")
+def repeat(value: Any, count: int) -> list[Any]:
+    """One value many times."""
+    _allowed(count)
+    return [value] * count
+
+
+def _allowed(count: int) -> None:
+    if not 0 <= count <= LONGEST:
+        raise EarthEngineError(f"A list of {count} elements cannot be made: at most {LONGEST}.")
+
+
+@algorithm("List.sequence")
+def sequence(start: float, end: float | None, step: float, count: int | None) -> list[float]:
+    """Numbers from start to end, inclusive, by step; with count that many, evenly spaced (the step is ignored)."""
+    if end is None and count is None:
+        raise EarthEngineError("At least one of 'end' or 'count' must be specified.")
+    if count is not None:
+        _allowed(count)
+        if end is not None:
+            step = (end - start) / max(count - 1, 1)
+    elif step == 0:
+        raise EarthEngineError("step must not be 0.")
+    else:
+        count = max(math.floor((end - start) / step) + 1, 0) if end is not None else 0
+        _allowed(count)
+    numbers = [start + step * at for at in range(count)]
+    return [int(one) if isinstance(start, int) and float(one).is_integer() else one for one in numbers]
+
+
+@algorithm("List.map")
+def map_(list: list[Any], base_algorithm: Function, drop_nulls: bool) -> list[Any]:  # noqa: A002, FBT001 -- the list's
+    """What a function makes of each element; nulls are dropped where that is asked for."""
+    found = [base_algorithm(one) for one in list]
+    return [one for one in found if one is not None] if drop_nulls else found
+
+
+@algorithm("List.iterate")
+def iterate(list: list[Any], function: Function, first: Any) -> Any:  # noqa: A002 -- the list's name
+    """What a function makes of each element and of what it made before."""
+    result = first
+    for one in list:
+        result = function(one, result)
+    return result
+
+
+@algorithm("List.filter")
+def filter_(list: list[Any], filter: Filter) -> list[Any]:  # noqa: A002 -- the list's names
+    """Elements that a filter accepts; plain values are its property `item`."""
+    return [one for one in list if filter.accepts(one if hasattr(one, "properties") else Feature(None, {"item": one}))]
+
+
+@algorithm("List.reduce")
+def reduce(list: list[Any], reducer: Reducer) -> Any:  # noqa: A002 -- the list's name
+    """A reducer's output, or several by name."""
+    found = reduce_rows(reducer, list)
+    return next(iter(found.values())) if len(found) == 1 else found
+
+
+@algorithm("List.join")
+def join(list: list[Any], separator: str) -> str:  # noqa: A002 -- the list's name
+    """Texts, numbers and booleans, one after the other."""
+    return separator.join(_joined(one) for one in list)
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return text_of(value)
+    raise NotImplementedHereError(f"what a {type_name(value)} looks like in a joined text is not documented.")
