@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from gee.local.coercion import coerce
 from gee.local.errors import EarthEngineError, NotImplementedHereError
+from gee.local.interruption import go_on
 from gee.local.policies import Policies
 from gee.local.signatures import Signature, signatures
 from gee.local.table import Implementation, implementations
@@ -26,6 +27,20 @@ class Catalogue(Protocol):
 
     def load_collection(self, asset: str) -> Any:
         """ImageCollection of an asset id; `EarthEngineError` where there is none."""
+        ...
+
+    def describe(self, asset: str) -> Mapping[str, Any]:
+        """JSON of an asset by id or resource name, as REST gives it: type, name, id, startTime, properties, bands, geometry.
+
+        `EarthEngineError` of code 404 where there is none.
+        """
+        ...
+
+    def children(self, parent: str) -> Sequence[Mapping[str, Any]]:
+        """JSON of the assets directly in a folder or collection ("projects/P" is a root), in the order of their names.
+
+        `EarthEngineError` of code 404 where there is none.
+        """
         ...
 
 
@@ -99,6 +114,7 @@ class Evaluation:
         self._level += 1
         if self._level > DEPTH:
             raise EarthEngineError("Expression is nested too deeply.")
+        go_on()
         try:
             return method(content, frame)
         finally:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gee.local.interruption import go_on
 from gee.local.values import Geometry, PixelType, Projection, Transform
 
 CACHE_BYTES = 512 * 2**20  # pixels kept per rendering: beyond, they are computed again
@@ -103,6 +104,7 @@ class Band:
 
     def pixels(self, grid: Grid) -> Pixels:
         """Pixels on a grid; what this rendering has computed before is cut out of it."""
+        go_on()
         memory = _memory.get()
         if memory is None:
             return self.compute(grid)
