@@ -82,7 +82,7 @@ class _Bend:
         return there
 
     def _middles(self, xy: np.ndarray) -> np.ndarray:
-        straight = (xy[1:] + xy[:-1]) / 2
+        straight: np.ndarray = (xy[1:] + xy[:-1]) / 2
         if not self._geodesic:
             return straight
         lon, lat = transformed(xy[:, 0], xy[:, 1], self._source, WGS84)
@@ -94,7 +94,9 @@ class _Bend:
         middle_lon += 360 * np.round((around - middle_lon) / 360)
         half = np.abs(lon[1:] - lon[:-1]) >= 180  # no shortest path between opposite meridians
         x, y = transformed(middle_lon, middle_lat, WGS84, self._source)
-        return np.asarray(np.where(half[:, None], straight, np.column_stack([x, y])))
+        curved = np.column_stack([x, y])
+        curved[half] = straight[half]
+        return curved
 
 
 def _vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -103,17 +105,33 @@ def _vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
 
 
 def _shape(shape: BaseGeometry, bend: _Bend) -> BaseGeometry:
+    return rebuilt(shape, bend.line, points=bend.points)
+
+
+def rebuilt(
+    shape: BaseGeometry,
+    line: Callable[[np.ndarray], np.ndarray],
+    *,
+    points: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> BaseGeometry:
+    """Shape with other coordinates.
+
+    Parameters
+    ----------
+    line, points : new coordinates, dims (point, 2), of those of a line or ring (there may be more), and of a single
+        point (`line` too where None)
+    """
     import shapely
 
     if shape.is_empty:
         return shape
     if isinstance(shape, shapely.Polygon):
-        rings = [bend.line(shapely.get_coordinates(ring)) for ring in (shape.exterior, *shape.interiors)]
+        rings = [line(shapely.get_coordinates(ring)) for ring in (shape.exterior, *shape.interiors)]
         return shapely.Polygon(rings[0], rings[1:])
     if isinstance(shape, shapely.LineString):
-        return type(shape)(bend.line(shapely.get_coordinates(shape)))
+        return type(shape)(line(shapely.get_coordinates(shape)))
     if isinstance(shape, shapely.Point):
-        return shapely.Point(bend.points(shapely.get_coordinates(shape))[0])
+        return shapely.Point((points or line)(shapely.get_coordinates(shape))[0])
     kind: Any = type(shape)
-    parts: BaseGeometry = kind([_shape(part, bend) for part in shapely.get_parts(shape)])
+    parts: BaseGeometry = kind([rebuilt(part, line, points=points) for part in shapely.get_parts(shape)])
     return parts

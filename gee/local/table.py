@@ -8,21 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 # where the algorithms are: functions marked in each module, and those of its MADE, which it builds from a table
 FAMILIES = (
     "array_reductions",
     "arrays",
+    "collections",
     "control",
     "date_ranges",
     "dates",
     "dictionaries",
+    "elements",
     "error_margins",
+    "filters",
+    "geometry_constructors",
+    "geometry_filters",
+    "image_array_values",
+    "image_arrays",
     "image_bands",
     "image_grids",
     "image_masks",
     "image_math",
+    "image_matrices",
     "image_regions",
     "image_types",
     "kernels",
@@ -36,6 +44,8 @@ FAMILIES = (
     "reducers",
     "strings",
 )
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -61,15 +71,13 @@ class Implementation:
 MARK = "earth_engine"
 
 
-def algorithm(
-    *names: str, lazy: bool = False, policies: tuple[str, ...] = ()
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def algorithm(*names: str, lazy: bool = False, policies: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Mark a function as what one or several names of the algorithm list do.
 
     Its parameters are the list's argument names in snake case; a parameter `context` gets the evaluator's context.
     """
 
-    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+    def mark(function: F) -> F:
         own = [name for name in inspect.signature(function).parameters if name != "context"]
         marks = [
             Implementation(

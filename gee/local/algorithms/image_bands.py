@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gee.local.band_names import checked, joined, selected
+from gee.local.elements import index_of
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context
 from gee.local.masks import everywhere
@@ -71,15 +72,6 @@ def band_names(image: Image) -> list[str]:
 def band_types(image: Image) -> dict[str, PixelType]:
     """Type of each band by name."""
     return {band.name: band.type for band in image.bands}
-
-
-@algorithm("Image.id")
-def id_of(element: Any) -> str | None:
-    """`system:index`, else the last part of the asset's id, else null."""
-    index: str | None = element.properties.get("system:index")
-    if index is not None or element.id is None:
-        return index
-    return str(element.id).rsplit("/", 1)[-1]
 
 
 @algorithm("Image.date")
@@ -174,7 +166,7 @@ def to_bands(collection: Collection) -> Image:
     """Bands of all images, named `<id>_<band>`, in the collection's order."""
     bands: list[Band] = []
     for index, image in enumerate(collection.elements):
-        name = id_of(image)
+        name = index_of(image)
         prefix = str(index) if name is None else str(name)
         bands += [replace(band, name=f"{prefix}_{band.name}") for band in image.bands]
     if len(bands) > BANDS_LIMIT:
