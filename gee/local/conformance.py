@@ -114,7 +114,7 @@ def tolerance(expected: Any) -> float:
         return WHOLE_TOLERANCE * max(1.0, abs(_number(expected)))
     mantissa, _, power = repr(expected).partition("e")
     digits = len(mantissa.partition(".")[2])
-    return max(float(f"1e{int(power or 0) - digits}"), 1e-15 * abs(expected))
+    return max(float(f"1e{int(power or 0) - digits}"), 1e-15 * abs(float(expected)))
 
 
 def close(got: float, expected: float, margin: float) -> bool:

@@ -88,6 +88,10 @@ def _first(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.broadcast_to(a, np.broadcast_shapes(np.shape(a), np.shape(b)))
 
 
+def _first_non_zero(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(np.equal(a, 0), b, a)
+
+
 def _bitwise(formula: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return lambda *values: formula(*(whole(one) for one in values))
 
@@ -137,7 +141,7 @@ BINARY: dict[str, Operation] = {
     "max": Operation(np.maximum, ranges.greatest),
     "min": Operation(np.minimum, ranges.least),
     "first": Operation(_first, ranges.first_of),
-    "firstNonZero": Operation(lambda a, b: np.where(np.equal(a, 0), b, a), pixel_types.union),
+    "firstNonZero": Operation(_first_non_zero, pixel_types.union),
     "pow": Operation(power, ranges.float_result),
     "atan2": Operation(lambda x, y: np.arctan2(y, x), ranges.float_result),
     "hypot": Operation(np.hypot, ranges.float_result),

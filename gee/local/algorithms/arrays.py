@@ -93,16 +93,16 @@ def _elementwise(name: str, operation: Operation) -> Callable[..., Array]:
         return binary
 
     @algorithm(f"Array.{name}")
-    def unary(input: Array) -> Array:  # noqa: A002 -- the list's name
-        return elementwise(operation, input)
+    def unary(input_: Array) -> Array:
+        return elementwise(operation, input_)
 
     return unary
 
 
 def _cast(name: str, kind: PixelType) -> Callable[..., Array]:
     @algorithm(f"Array.{name}")
-    def function(input: Array) -> Array:  # noqa: A002 -- the list's name
-        return held(input.values, kind)
+    def function(input_: Array) -> Array:
+        return held(input_.values, kind)
 
     return function
 
@@ -162,9 +162,9 @@ def to_list(array: Array) -> Any:
 
 
 @algorithm("Array.bitsToArray")
-def bits_to_array(input: float) -> Array:  # noqa: A002 -- the list's name
+def bits_to_array(input_: float) -> Array:
     """Bits up to the highest one that is set, the least significant first (order not documented)."""
-    word = int(input) % 2**64
+    word = int(input_) % 2**64
     bits = [word >> at & 1 for at in range(max(word.bit_length(), 1))]
     return held(np.array(bits, np.int64), pixel_types.named("uint8"))
 
@@ -218,17 +218,17 @@ def slice_(array: Array, axis: int, start: int, end: int | None, step: int) -> A
 
 
 @algorithm("Array.mask")
-def mask(input: Array, mask: Array) -> Array:  # noqa: A002 -- the list's name
+def mask(input_: Array, mask: Array) -> Array:
     """Positions along the mask's long axis where the mask is not 0."""
-    if mask.values.ndim != input.values.ndim:
-        raise EarthEngineError(f"The mask has {mask.values.ndim} axes, the array {input.values.ndim}.")
+    if mask.values.ndim != input_.values.ndim:
+        raise EarthEngineError(f"The mask has {mask.values.ndim} axes, the array {input_.values.ndim}.")
     long = [axis for axis, size in enumerate(mask.values.shape) if size != 1] or [0]
     axis = long[0]
-    if len(long) > 1 or (mask.values.ndim and mask.values.shape[axis] != input.values.shape[axis]):
+    if len(long) > 1 or (mask.values.ndim and mask.values.shape[axis] != input_.values.shape[axis]):
         raise EarthEngineError("The mask must be as long as the array on one axis, and have length 1 on all others.")
     if not mask.values.ndim:
         raise EarthEngineError("The array has no axis along which it could be masked.")
-    return alike(np.compress(mask.values.ravel() != 0, input.values, axis=axis), input)
+    return alike(np.compress(mask.values.ravel() != 0, input_.values, axis=axis), input_)
 
 
 @algorithm("Array.pad")

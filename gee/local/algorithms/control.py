@@ -62,6 +62,6 @@ def object_type(value: Any) -> str:
 
 
 @algorithm("Describe")
-def describe(input: Any) -> Any:  # noqa: A002 -- the list's name
+def describe(input_: Any) -> Any:
     """What `getInfo()` shows of a value."""
-    return encode(input)
+    return encode(input_)

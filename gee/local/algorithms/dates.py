@@ -61,15 +61,15 @@ def from_ymd(year: int, month: int, day: int, time_zone: str | None) -> Date:
 
 
 @algorithm("Date.parse")
-def parse(format: str, date: str, time_zone: str | None) -> Date:  # noqa: A002 -- the list's name
+def parse(format_: str, date: str, time_zone: str | None) -> Date:
     """Date of a text in a pattern."""
-    return read(date, format, time_zone)
+    return read(date, format_, time_zone)
 
 
 @algorithm("Date.format")
-def format_(date: Date, format: str | None, time_zone: str | None) -> str:  # noqa: A002 -- the list's name
+def format_(date: Date, format_: str | None, time_zone: str | None) -> str:
     """Text in a pattern; without one ISO 8601 without zone and milliseconds."""
-    return formatted(local(date, time_zone), format or ISO)
+    return formatted(local(date, time_zone), format_ or ISO)
 
 
 @algorithm("Date.millis")
@@ -96,7 +96,7 @@ def start_of(moment: dt.datetime, unit: str) -> dt.datetime:
     smaller: dict[str, int] = {"microsecond": 0}
     for name in names[names.index(unit) : -1]:
         smaller |= resets[name]
-    return moment.replace(**smaller)  # type: ignore[arg-type] -- mypy takes the values for tzinfo
+    return moment.replace(**smaller)  # type: ignore[arg-type]  # mypy thinks of tzinfo
 
 
 def moved(moment: dt.datetime, count: int, unit: str) -> dt.datetime:
@@ -195,6 +195,6 @@ def update(
     if second is not None:
         fields |= {"second": int(second), "microsecond": round(second % 1 * 1000) * 1000}
     try:
-        return date_of(local(date, time_zone).replace(**fields))  # type: ignore[arg-type] -- mypy takes them for tzinfo
+        return date_of(local(date, time_zone).replace(**fields))  # type: ignore[arg-type]  # mypy thinks of tzinfo
     except ValueError as error:
         raise EarthEngineError(f"There is no such date: {error}.") from error

@@ -16,17 +16,17 @@ from gee.local.values import Array, Function
 
 
 @algorithm("Dictionary")
-def dictionary(input: Any) -> dict[str, Any]:  # noqa: A002 -- the list's name
+def dictionary(input_: Any) -> dict[str, Any]:
     """Dictionary of a dictionary, of a list of keys and values in turn, or of an element's properties."""
-    if input is None:
+    if input_ is None:
         return {}
-    if isinstance(input, dict):
-        return dict(input)
-    if isinstance(input, list):
-        if len(input) % 2 or not all(isinstance(key, str) for key in input[::2]):
+    if isinstance(input_, dict):
+        return dict(input_)
+    if isinstance(input_, list):
+        if len(input_) % 2 or not all(isinstance(key, str) for key in input_[::2]):
             raise EarthEngineError("A list must have keys, which are strings, and values in turn.")
-        return dict(zip(input[::2], input[1::2], strict=True))
-    properties = getattr(input, "properties", None)
+        return dict(zip(input_[::2], input_[1::2], strict=True))
+    properties = getattr(input_, "properties", None)
     if properties is None:
         raise EarthEngineError("A dictionary or a list of keys and values is needed.")
     return dict(properties)

@@ -36,15 +36,15 @@ def find(values: list[Any], element: Any) -> int:
 
 
 @algorithm("List.get")
-def get(list: list[Any], index: int) -> Any:  # noqa: A002 -- the list's name
+def get(list_: list[Any], index: int) -> Any:
     """Element at a position."""
-    return list[position(list, index)]
+    return list_[position(list_, index)]
 
 
 def _typed(name: str, kinds: type[Any] | tuple[type[Any], ...]) -> Callable[..., Any]:
     @algorithm(f"List.get{name}")
-    def function(list: list[Any], index: int) -> Any:  # noqa: A002 -- the list's name
-        return checked(get(list, index), name, kinds)
+    def function(list_: list[Any], index: int) -> Any:
+        return checked(get(list_, index), name, kinds)
 
     return function
 
@@ -68,183 +68,183 @@ MADE = tuple(_typed(name, kinds) for name, kinds in TYPES.items())
 
 
 @algorithm("List.slice")
-def slice_(list: list[Any], start: int, end: int | None, step: int | None) -> list[Any]:  # noqa: A002 -- the list's name
+def slice_(list_: list[Any], start: int, end: int | None, step: int | None) -> list[Any]:
     """Elements from start to before end; positions beyond the list are cut."""
     if step is not None and step <= 0:
         raise EarthEngineError(f"step must be positive, but is {step}.")
-    return list[start:end:step]
+    return list_[start:end:step]
 
 
 @algorithm("List.size", "List.length")
-def size(list: list[Any]) -> int:  # noqa: A002 -- the list's name
+def size(list_: list[Any]) -> int:
     """Number of elements."""
-    return len(list)
+    return len(list_)
 
 
 # -- questions --------------------------------------------------------------------------------------------------------
 
 
 @algorithm("List.contains")
-def contains(list: list[Any], element: Any) -> bool:  # noqa: A002 -- the list's name
+def contains(list_: list[Any], element: Any) -> bool:
     """Whether an element is there."""
-    return find(list, element) >= 0
+    return find(list_, element) >= 0
 
 
 @algorithm("List.containsAll")
-def contains_all(list: list[Any], other: list[Any]) -> bool:  # noqa: A002 -- the list's name
+def contains_all(list_: list[Any], other: list[Any]) -> bool:
     """Whether all of the other list's elements are there."""
-    return all(find(list, one) >= 0 for one in other)
+    return all(find(list_, one) >= 0 for one in other)
 
 
 @algorithm("List.equals")
-def equals(list: list[Any], other: list[Any]) -> bool:  # noqa: A002 -- the list's name
+def equals(list_: list[Any], other: list[Any]) -> bool:
     """Whether both have the same elements in the same order."""
-    return same(list, other)
+    return same(list_, other)
 
 
 @algorithm("List.frequency")
-def frequency(list: list[Any], element: Any) -> int:  # noqa: A002 -- the list's name
+def frequency(list_: list[Any], element: Any) -> int:
     """How often an element is there."""
-    return sum(same(one, element) for one in list)
+    return sum(same(one, element) for one in list_)
 
 
 @algorithm("List.indexOf")
-def index_of(list: list[Any], element: Any) -> int:  # noqa: A002 -- the list's name
+def index_of(list_: list[Any], element: Any) -> int:
     """First position of an element, or -1."""
-    return find(list, element)
+    return find(list_, element)
 
 
-def _sublists(list: list[Any], target: list[Any]) -> Iterable[int]:  # noqa: A002 -- the list's name
+def _sublists(list_: list[Any], target: list[Any]) -> Iterable[int]:
     span = len(target)
-    return (at for at in range(len(list) - span + 1) if same(list[at : at + span], target))
+    return (at for at in range(len(list_) - span + 1) if same(list_[at : at + span], target))
 
 
 @algorithm("List.indexOfSublist")
-def index_of_sublist(list: list[Any], target: list[Any]) -> int:  # noqa: A002 -- the list's name
+def index_of_sublist(list_: list[Any], target: list[Any]) -> int:
     """First position where another list begins, or -1."""
-    return next(iter(_sublists(list, target)), -1)
+    return next(iter(_sublists(list_, target)), -1)
 
 
 @algorithm("List.lastIndexOfSubList")
-def last_index_of_sublist(list: list[Any], target: list[Any]) -> int:  # noqa: A002 -- the list's name
+def last_index_of_sublist(list_: list[Any], target: list[Any]) -> int:
     """Last position where another list begins, or -1."""
-    return max(_sublists(list, target), default=-1)
+    return max(_sublists(list_, target), default=-1)
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------
 
 
 @algorithm("List.add")
-def add(list: list[Any], element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def add(list_: list[Any], element: Any) -> list[Any]:
     """With an element at the end."""
-    return [*list, element]
+    return [*list_, element]
 
 
 @algorithm("List.cat")
-def cat(list: list[Any], other: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+def cat(list_: list[Any], other: list[Any]) -> list[Any]:
     """Both, one after the other."""
-    return [*list, *other]
+    return [*list_, *other]
 
 
 @algorithm("List.insert")
-def insert(list: list[Any], index: int, element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def insert(list_: list[Any], index: int, element: Any) -> list[Any]:
     """With an element at a position; the rest moves on."""
-    at = position(list, index, end=True)
-    return [*list[:at], element, *list[at:]]
+    at = position(list_, index, end=True)
+    return [*list_[:at], element, *list_[at:]]
 
 
 @algorithm("List.set")
-def set_(list: list[Any], index: int, element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def set_(list_: list[Any], index: int, element: Any) -> list[Any]:
     """With another element at a position."""
-    at = position(list, index)
-    return [*list[:at], element, *list[at + 1 :]]
+    at = position(list_, index)
+    return [*list_[:at], element, *list_[at + 1 :]]
 
 
 @algorithm("List.swap")
-def swap(list: list[Any], pos1: int, pos2: int) -> list[Any]:  # noqa: A002 -- the list's name
+def swap(list_: list[Any], pos1: int, pos2: int) -> list[Any]:
     """With two elements exchanged."""
-    first, second, result = position(list, pos1), position(list, pos2), [*list]
+    first, second, result = position(list_, pos1), position(list_, pos2), [*list_]
     result[first], result[second] = result[second], result[first]
     return result
 
 
 @algorithm("List.splice")
-def splice(list: list[Any], start: int, count: int, other: list[Any] | None) -> list[Any]:  # noqa: A002 -- the list's name
+def splice(list_: list[Any], start: int, count: int, other: list[Any] | None) -> list[Any]:
     """With `count` elements from a position replaced by another list."""
-    at = position(list, start, end=True)
-    return [*list[:at], *(other or []), *list[at + max(count, 0) :]]
+    at = position(list_, start, end=True)
+    return [*list_[:at], *(other or []), *list_[at + max(count, 0) :]]
 
 
 @algorithm("List.remove")
-def remove(list: list[Any], element: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def remove(list_: list[Any], element: Any) -> list[Any]:
     """Without the first of the elements that are equal to one."""
-    at = find(list, element)
-    return list if at < 0 else [*list[:at], *list[at + 1 :]]
+    at = find(list_, element)
+    return list_ if at < 0 else [*list_[:at], *list_[at + 1 :]]
 
 
 @algorithm("List.removeAll")
-def remove_all(list: list[Any], other: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+def remove_all(list_: list[Any], other: list[Any]) -> list[Any]:
     """Without all that another list has."""
-    return [one for one in list if find(other, one) < 0]
+    return [one for one in list_ if find(other, one) < 0]
 
 
 @algorithm("List.replace")
-def replace(list: list[Any], oldval: Any, newval: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def replace(list_: list[Any], oldval: Any, newval: Any) -> list[Any]:
     """With the first of the elements that are equal to one replaced."""
-    at = find(list, oldval)
-    return list if at < 0 else [*list[:at], newval, *list[at + 1 :]]
+    at = find(list_, oldval)
+    return list_ if at < 0 else [*list_[:at], newval, *list_[at + 1 :]]
 
 
 @algorithm("List.replaceAll")
-def replace_all(list: list[Any], oldval: Any, newval: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def replace_all(list_: list[Any], oldval: Any, newval: Any) -> list[Any]:
     """With all elements that are equal to one replaced."""
-    return [newval if same(one, oldval) else one for one in list]
+    return [newval if same(one, oldval) else one for one in list_]
 
 
 @algorithm("List.distinct")
-def distinct(list: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+def distinct(list_: list[Any]) -> list[Any]:
     """Without repetitions; the first of each stays."""
     found: list[Any] = []
-    for one in list:
+    for one in list_:
         if find(found, one) < 0:
             found.append(one)
     return found
 
 
 @algorithm("List.reverse")
-def reverse(list: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+def reverse(list_: list[Any]) -> list[Any]:
     """In the opposite order."""
-    return list[::-1]
+    return list_[::-1]
 
 
 @algorithm("List.rotate")
-def rotate(list: list[Any], distance: int) -> list[Any]:  # noqa: A002 -- the list's name
+def rotate(list_: list[Any], distance: int) -> list[Any]:
     """Moved toward the start, which goes on at the end: [1, 2, 3] by 1 is [2, 3, 1] (direction not documented)."""
-    at = distance % len(list) if list else 0
-    return [*list[at:], *list[:at]]
+    at = distance % len(list_) if list_ else 0
+    return [*list_[at:], *list_[:at]]
 
 
 @algorithm("List.flatten")
-def flatten(list: list[Any]) -> list[Any]:  # noqa: A002 -- the list's name
+def flatten(list_: list[Any]) -> list[Any]:
     """Without inner lists, at all levels (the depth is not documented)."""
     found: list[Any] = []
-    for one in list:
-        found.extend(flatten(one) if type(one) is type(found) else [one])
+    for one in list_:
+        found.extend(flatten(one) if isinstance(one, list) else [one])
     return found
 
 
 @algorithm("List.zip")
-def zip_(list: list[Any], other: list[Any]) -> list[list[Any]]:  # noqa: A002 -- the list's name
+def zip_(list_: list[Any], other: list[Any]) -> list[list[Any]]:
     """Pairs, as many as the shorter list has."""
-    return [[first, second] for first, second in zip(list, other, strict=False)]
+    return [[first, second] for first, second in zip(list_, other, strict=False)]
 
 
 @algorithm("List.unzip")
-def unzip(list: list[Any]) -> list[list[Any]]:  # noqa: A002 -- the list's name
+def unzip(list_: list[Any]) -> list[list[Any]]:
     """Lists of all first elements, all second ones, and so on, as many as the shortest list has."""
-    if not all(type(one) is type(list) for one in list):
+    if not all(isinstance(one, list) for one in list_):
         raise EarthEngineError("All elements must be lists.")
-    return [[*row] for row in zip(*list, strict=False)]
+    return [[*row] for row in zip(*list_, strict=False)]
 
 
 # -- order ------------------------------------------------------------------------------------------------------------
@@ -266,19 +266,19 @@ def sort_key(value: Any) -> tuple[int, Any]:
 
 
 @algorithm("List.sort")
-def sort(list: list[Any], keys: list[Any] | None) -> list[Any]:  # noqa: A002 -- the list's name
+def sort(list_: list[Any], keys: list[Any] | None) -> list[Any]:
     """In ascending order, of the keys where they are given; equal ones stay as they are."""
-    by = list if keys is None else keys
-    if len(by) != len(list):
-        raise EarthEngineError(f"There must be as many keys as elements: {len(by)} and {len(list)}.")
-    return [list[at] for at in sorted(range(len(list)), key=lambda at: sort_key(by[at]))]
+    by = list_ if keys is None else keys
+    if len(by) != len(list_):
+        raise EarthEngineError(f"There must be as many keys as elements: {len(by)} and {len(list_)}.")
+    return [list_[at] for at in sorted(range(len(list_)), key=lambda at: sort_key(by[at]))]
 
 
 @algorithm("List.shuffle")
-def shuffle(list: list[Any], seed: Any) -> list[Any]:  # noqa: A002 -- the list's name
+def shuffle(list_: list[Any], seed: Any) -> list[Any]:
     """In an order that depends on the seed alone (numpy's PCG64: not the service's); another each time for false."""
     chosen = None if seed is False else int(seed or 0)
-    return [list[at] for at in np.random.default_rng(chosen).permutation(len(list))]
+    return [list_[at] for at in np.random.default_rng(chosen).permutation(len(list_))]
 
 
 # -- making and folding -----------------------------------------------------------------------------------------------
@@ -315,38 +315,40 @@ def sequence(start: float, end: float | None, step: float, count: int | None) ->
 
 
 @algorithm("List.map")
-def map_(list: list[Any], base_algorithm: Function, drop_nulls: bool) -> list[Any]:  # noqa: A002, FBT001 -- the list's
+def map_(list_: list[Any], base_algorithm: Function, drop_nulls: bool) -> list[Any]:  # noqa: FBT001 -- the list's
     """What a function makes of each element; nulls are dropped where that is asked for."""
-    found = [base_algorithm(one) for one in list]
+    found = [base_algorithm(one) for one in list_]
     return [one for one in found if one is not None] if drop_nulls else found
 
 
 @algorithm("List.iterate")
-def iterate(list: list[Any], function: Function, first: Any) -> Any:  # noqa: A002 -- the list's name
+def iterate(list_: list[Any], function: Function, first: Any) -> Any:
     """What a function makes of each element and of what it made before."""
     result = first
-    for one in list:
+    for one in list_:
         result = function(one, result)
     return result
 
 
 @algorithm("List.filter")
-def filter_(list: list[Any], filter: Filter) -> list[Any]:  # noqa: A002 -- the list's names
+def filter_(list_: list[Any], filter_: Filter) -> list[Any]:
     """Elements that a filter accepts; plain values are its property `item`."""
-    return [one for one in list if filter.accepts(one if hasattr(one, "properties") else Feature(None, {"item": one}))]
+    return [
+        one for one in list_ if filter_.accepts(one if hasattr(one, "properties") else Feature(None, {"item": one}))
+    ]
 
 
 @algorithm("List.reduce")
-def reduce(list: list[Any], reducer: Reducer) -> Any:  # noqa: A002 -- the list's name
+def reduce(list_: list[Any], reducer: Reducer) -> Any:
     """A reducer's output, or several by name."""
-    found = reduce_rows(reducer, list)
+    found = reduce_rows(reducer, list_)
     return next(iter(found.values())) if len(found) == 1 else found
 
 
 @algorithm("List.join")
-def join(list: list[Any], separator: str) -> str:  # noqa: A002 -- the list's name
+def join(list_: list[Any], separator: str) -> str:
     """Texts, numbers and booleans, one after the other."""
-    return separator.join(_joined(one) for one in list)
+    return separator.join(_joined(one) for one in list_)
 
 
 def _joined(value: Any) -> str:

@@ -45,12 +45,12 @@ def identity(size: int) -> Array:
 
 
 @algorithm("Array.eigen")
-def eigen(input: Array) -> Array:  # noqa: A002 -- the list's name
+def eigen(input_: Array) -> Array:
     """Rows of an eigenvalue and its eigenvector, greatest value first; the sign of the first entry is not negative.
 
     Only real ones: a matrix with complex ones is refused. Length and sign are not documented.
     """
-    values = matrix(input, square=True)
+    values = matrix(input_, square=True)
     if values.size == 0:
         return doubles(np.empty((0, 1)))
     symmetric = np.array_equal(values, values.T)
@@ -66,7 +66,8 @@ def eigen(input: Array) -> Array:  # noqa: A002 -- the list's name
 def _leading(vectors: np.ndarray) -> np.ndarray:
     """First entry of each column that is not 0."""
     there = np.abs(vectors) > LEAST
-    return vectors[np.argmax(there, axis=0), np.arange(vectors.shape[1])]
+    found: np.ndarray = vectors[np.argmax(there, axis=0), np.arange(vectors.shape[1])]
+    return found
 
 
 @algorithm("Array.matrixMultiply")
@@ -91,48 +92,48 @@ def matrix_solve(left: Array, right: Array) -> Array:
 
 
 @algorithm("Array.matrixInverse")
-def matrix_inverse(input: Array) -> Array:  # noqa: A002 -- the list's name
+def matrix_inverse(input_: Array) -> Array:
     """Inverse."""
-    return doubles(_solved(lambda: np.linalg.inv(matrix(input, square=True))))
+    return doubles(_solved(lambda: np.linalg.inv(matrix(input_, square=True))))
 
 
 @algorithm("Array.matrixPseudoInverse")
-def matrix_pseudo_inverse(input: Array) -> Array:  # noqa: A002 -- the list's name
+def matrix_pseudo_inverse(input_: Array) -> Array:
     """Moore-Penrose inverse."""
-    return doubles(_solved(lambda: np.linalg.pinv(matrix(input))))
+    return doubles(_solved(lambda: np.linalg.pinv(matrix(input_))))
 
 
 @algorithm("Array.matrixDeterminant")
-def matrix_determinant(input: Array) -> float:  # noqa: A002 -- the list's name
+def matrix_determinant(input_: Array) -> float:
     """Determinant."""
-    return float(np.linalg.det(matrix(input, square=True)))
+    return float(np.linalg.det(matrix(input_, square=True)))
 
 
 @algorithm("Array.matrixTrace")
-def matrix_trace(input: Array) -> float:  # noqa: A002 -- the list's name
+def matrix_trace(input_: Array) -> float:
     """Sum of the diagonal."""
-    return number(np.trace(matrix(input)))
+    return number(np.trace(matrix(input_)))
 
 
 @algorithm("Array.matrixFnorm")
-def matrix_fnorm(input: Array) -> float:  # noqa: A002 -- the list's name
+def matrix_fnorm(input_: Array) -> float:
     """Frobenius norm."""
-    return float(np.linalg.norm(matrix(input)))
+    return float(np.linalg.norm(matrix(input_)))
 
 
 @algorithm("Array.matrixDiagonal")
-def matrix_diagonal(input: Array) -> Array:  # noqa: A002 -- the list's name
+def matrix_diagonal(input_: Array) -> Array:
     """Diagonal as a column."""
-    matrix(input)
-    return alike(np.diagonal(input.values).reshape(-1, 1), input)
+    matrix(input_)
+    return alike(np.diagonal(input_.values).reshape(-1, 1), input_)
 
 
 @algorithm("Array.matrixToDiag")
-def matrix_to_diag(input: Array) -> Array:  # noqa: A002 -- the list's name
+def matrix_to_diag(input_: Array) -> Array:
     """Square matrix with a column on its diagonal."""
-    if matrix(input).shape[1] != 1:
+    if matrix(input_).shape[1] != 1:
         raise EarthEngineError("A matrix of one column is needed.")
-    return alike(np.diag(input.values.ravel()), input)
+    return alike(np.diag(input_.values.ravel()), input_)
 
 
 @algorithm("Array.matrixCholeskyDecomposition")

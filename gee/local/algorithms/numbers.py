@@ -53,18 +53,18 @@ def _elementwise(name: str, operation: Operation) -> Callable[..., float]:
         return binary
 
     @algorithm(f"Number.{name}")
-    def unary(input: float) -> float:  # noqa: A002 -- the list's name
-        return apply(input)
+    def unary(input_: float) -> float:
+        return apply(input_)
 
     return unary
 
 
 def _cast(name: str, kind: PixelType) -> Callable[..., float]:
     @algorithm(f"Number.{name}")
-    def function(input: float) -> float:  # noqa: A002 -- the list's name
-        if kind.precision == "int" and not math.isfinite(input):
-            raise EarthEngineError(f"{input} is no whole number.")
-        return as_number(pixel_types.cast(as_array(input), kind), kind)
+    def function(input_: float) -> float:
+        if kind.precision == "int" and not math.isfinite(input_):
+            raise EarthEngineError(f"{input_} is no whole number.")
+        return as_number(pixel_types.cast(as_array(input_), kind), kind)
 
     return function
 
@@ -76,27 +76,27 @@ MADE = (
 
 
 @algorithm("Number.clamp")
-def clamp(number: float, min: float, max: float) -> float:  # noqa: A002 -- the list's names
+def clamp(number: float, min_: float, max_: float) -> float:
     """Number within limits."""
-    return number if min <= number <= max else (min if number < min else max)
+    return number if min_ <= number <= max_ else (min_ if number < min_ else max_)
 
 
 @algorithm("Number.unitScale")
-def unit_scale(number: float, min: float, max: float) -> float:  # noqa: A002 -- the list's names
+def unit_scale(number: float, min_: float, max_: float) -> float:
     """Number such that min is 0 and max is 1, without clamping; 0 where they are equal."""
-    return 0.0 if min == max else (number - min) / (max - min)
+    return 0.0 if min_ == max_ else (number - min_) / (max_ - min_)
 
 
 @algorithm("Number.parse")
-def parse(input: str, radix: int) -> float:  # noqa: A002 -- the list's name
+def parse(input_: str, radix: int) -> float:
     """Number of a text: whole in any radix, else decimal."""
-    text = input.strip()
+    text = input_.strip()
     try:
         return int(text, radix)
     except ValueError:
         pass
     if radix != 10 or not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(NaN|Infinity)", text):
-        raise EarthEngineError(f"Cannot parse '{input}' as a number of radix {radix}.")
+        raise EarthEngineError(f"Cannot parse '{input_}' as a number of radix {radix}.")
     return float(text)
 
 

@@ -15,14 +15,14 @@ from gee.local.values import Date
 
 
 @algorithm("String")
-def string(input: Any) -> str:  # noqa: A002 -- the list's name
+def string(input_: Any) -> str:
     """Text of a text, number or boolean; of lists and dictionaries their JSON (not documented)."""
-    if isinstance(input, str):
-        return input
-    if isinstance(input, bool | int | float):
-        return text_of(input)
-    if isinstance(input, list | dict):
-        return encode_json(input)
+    if isinstance(input_, str):
+        return input_
+    if isinstance(input_, bool | int | float):
+        return text_of(input_)
+    if isinstance(input_, list | dict):
+        return encode_json(input_)
     raise NotImplementedHereError(f"a {type(input).__name__} as a text is not documented.")
 
 
@@ -96,11 +96,11 @@ def decode_json(string: str) -> Any:
 
 
 @algorithm("String.encodeJSON")
-def encode_json(object: Any) -> str:  # noqa: A002 -- the list's name
+def encode_json(object_: Any) -> str:
     """JSON of a text, number, boolean, list or dictionary, without spaces."""
-    if not _plain(object):
+    if not _plain(object_):
         raise EarthEngineError("Only primitives, lists and dictionaries can be encoded as JSON.")
-    return json.dumps(encode(object), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(encode(object_), separators=(",", ":"), ensure_ascii=False)
 
 
 def _plain(value: Any) -> bool:
@@ -121,18 +121,18 @@ def _flags(flags: str, allowed: str) -> set[str]:
 
 
 @algorithm("String.match")
-def match(input: str, regex: str, flags: str) -> list[str]:  # noqa: A002 -- the list's name
+def match(input_: str, regex: str, flags: str) -> list[str]:
     """What matches: with g each match, else the first one and its groups; empty without a match."""
     given = _flags(flags, "gi")
     found = pattern(regex, ignore_case="i" in given)
     if "g" in given:
-        return [one[0] for one in found.finditer(input)]
-    first = found.search(input)
+        return [one[0] for one in found.finditer(input_)]
+    first = found.search(input_)
     return [] if first is None else [first[0], *(group or "" for group in first.groups())]
 
 
 @algorithm("String.replace")
-def replace(input: str, regex: str, replacement: str, flags: str) -> str:  # noqa: A002 -- the list's name
+def replace(input_: str, regex: str, replacement: str, flags: str) -> str:
     """Text with the first match replaced, with g each; `$1` is the first group (not documented)."""
     given = _flags(flags, "gi")
     found = pattern(regex, ignore_case="i" in given)
@@ -140,7 +140,7 @@ def replace(input: str, regex: str, replacement: str, flags: str) -> str:  # noq
     def written(one: re.Match[str]) -> str:
         return re.sub(r"\$(\d)", lambda mark: _group(one, int(mark[1])), replacement)
 
-    return found.sub(written, input, count=0 if "g" in given else 1)
+    return found.sub(written, input_, count=0 if "g" in given else 1)
 
 
 def _group(one: re.Match[str], number: int) -> str:
