@@ -184,8 +184,8 @@ def _geometry(value: Any, wanted: Wanted) -> Any:
         return value
     if isinstance(value, Feature) and value.geometry is not None:
         return value.geometry
-    if isinstance(value, Image) and value.footprint is not None:
-        return value.footprint
+    if isinstance(value, Image):
+        return value.footprint or Geometry(None)
     if isinstance(value, Collection):
         return wanted.call("Collection.geometry").call({"collection": value})
     raise _wrong(value, "Geometry", wanted.where)
@@ -196,6 +196,8 @@ def _margin(value: Any, wanted: Wanted) -> Any:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return wanted.call("ErrorMargin").call({"value": value})
+    if isinstance(value, Mapping) and value.get("type") == "ErrorMargin":  # as defaults are written in the list
+        return ErrorMargin(value.get("value"), value.get("unit", "meters"))
     raise _wrong(value, "ErrorMargin", wanted.where)
 
 

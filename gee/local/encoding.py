@@ -12,7 +12,7 @@ from gee.local.errors import NotImplementedHereError
 
 # modules of this package with a table ENCODERS: type of a value to the function that gives its JSON, which calls
 # `encode` for what the value holds
-TABLES = ("encoding_images", "encoding_values")
+TABLES = ("encoding_elements", "encoding_images", "encoding_values")
 WHOLE = 2.0**53  # whole floats below are written as integers: 2.0 as 2
 
 

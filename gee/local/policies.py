@@ -30,3 +30,18 @@ class Policies:
     clip_fraction: Literal["area"] = _policy(
         "area", "pixels on the edge of a clip are masked by the area inside, in steps of 1/255"
     )
+    constructed_ids: Literal["renumbered"] = _policy(
+        "renumbered", "elements of collections made from lists get the ids 0, 1, 2 …, whatever theirs were"
+    )
+    flattened_ids: Literal["outer_inner"] = _policy("outer_inner", "flatten joins the ids of both levels by '_'")
+    sort_nulls: Literal["last"] = _policy("last", "sorting is stable; elements without the property come last")
+    mixed_order: Literal["false"] = _policy("false", "filters of order are false between texts and numbers")
+    distinct: Literal["first"] = _policy("first", "of equal elements the first one stays")
+    random_column: Literal["blake2b"] = _policy(
+        "blake2b", "random columns hash seed and row keys by BLAKE2b; values differ from the service's"
+    )
+    areas: Literal["sphere"] = _policy("sphere", "areas and lengths lie on a sphere of radius 6378137 m")
+    distances: Literal["nearest-on-sphere"] = _policy(
+        "nearest-on-sphere", "distances on the ellipsoid join the points that are nearest on the sphere"
+    )
+    touching: Literal["intersects"] = _policy("intersects", "geometries that touch intersect, and contain their edges")
