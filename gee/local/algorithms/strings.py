@@ -23,7 +23,7 @@ def string(input_: Any) -> str:
         return text_of(input_)
     if isinstance(input_, list | dict):
         return encode_json(input_)
-    raise NotImplementedHereError(f"a {type(input).__name__} as a text is not documented.")
+    raise NotImplementedHereError(f"a {type(input_).__name__} as a text is not documented.")
 
 
 @algorithm("String.cat")
