@@ -163,7 +163,8 @@ def set_outputs(reducer: Reducer, outputs: list[str | None]) -> Reducer:
         found = output_types(reducer, given)
         return tuple(found[index] for index in kept)
 
-    return replace(reducer, outputs=tuple(name for name in outputs if name), reduce=reduce, types=types)
+    names = tuple(name for name in outputs if name)
+    return replace(reducer, name="setOutputs", outputs=names, reduce=reduce, types=types)
 
 
 @algorithm("Reducer.unweighted")
@@ -176,7 +177,7 @@ def unweighted(reducer: Reducer) -> Reducer:
         )
         return found
 
-    return replace(reducer, reduce=reduce, weighted=False)
+    return replace(reducer, name="unweighted", reduce=reduce, weighted=False)
 
 
 @algorithm("Reducer.splitWeights")
@@ -196,6 +197,7 @@ def split_weights(reducer: Reducer) -> Reducer:
 
     return replace(
         reducer,
+        name="splitWeights",
         inputs=2 * reducer.inputs,
         reduce=reduce,
         weighted=False,
@@ -223,7 +225,7 @@ def disaggregate(reducer: Reducer, axis: int | None) -> Reducer:
         found: list[Output] = reducer.reduce([as_values(items)], np.array(shares))
         return found
 
-    return replace(reducer, reduce=reduce)
+    return replace(reducer, name="disaggregate", reduce=reduce)
 
 
 def _items(value: Any) -> list[Any]:
