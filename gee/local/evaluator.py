@@ -36,11 +36,19 @@ class Catalogue(Protocol):
         """
         ...
 
-    def children(self, parent: str) -> Sequence[Mapping[str, Any]]:
+    def describe_children(self, parent: str) -> Sequence[Mapping[str, Any]]:
         """JSON of the assets directly in a folder or collection ("projects/P" is a root), in the order of their names.
 
         `EarthEngineError` of code 404 where there is none.
         """
+        ...
+
+    def remove(self, asset: str) -> None:
+        """Remove an asset that holds no others; `EarthEngineError` of code 404 where there is none."""
+        ...
+
+    def create(self, asset: str, *, kind: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+        """JSON of a new "FOLDER" or "IMAGE_COLLECTION"; `EarthEngineError` where it is there already or cannot be."""
         ...
 
 
