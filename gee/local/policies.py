@@ -45,3 +45,6 @@ class Policies:
         "nearest-on-sphere", "distances on the ellipsoid join the points that are nearest on the sphere"
     )
     touching: Literal["intersects"] = _policy("intersects", "geometries that touch intersect, and contain their edges")
+    random_numbers: Literal["splitmix64"] = _policy(
+        "splitmix64", "random images hash row, column and seed: other numbers than the service's"
+    )

@@ -52,9 +52,8 @@ def cast_bands(image: Image, band_types: dict[str, Any], band_order: list[str] |
         own.setdefault(name, masked_band(checked(name), types[name]))
     if band_order is None:
         return image.with_bands(list(own.values()))
-    unknown = [name for name in band_order if name not in own]
-    if unknown:
-        raise EarthEngineError(f"bandOrder names '{unknown[0]}', which is neither a band nor in bandTypes.")
+    if sorted(band_order) != sorted(own):
+        raise EarthEngineError(f"bandOrder must name each of the bands {list(own)} once, but is {band_order}.")
     return image.with_bands([own[name] for name in band_order])
 
 
