@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +70,11 @@ class OperationLedger:
         """How many are not done."""
         with self.changed:
             return sum(not one.done for one in self._known.values())
+
+    def counts(self) -> dict[str, int]:
+        """How many operations are in each state."""
+        with self.changed:
+            return dict(Counter(one.state for one in self._known.values()))
 
     def first_waiting(self) -> Operation | None:
         """What is to run next: the highest priority, and of these the earliest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ class Call:
     query : parameters after the question mark
     body : JSON of the body; empty where there is none
     root : URL of the server, with the path's prefix
+    begun : when it came, on the monotonic clock
     """
 
     method: str
@@ -31,6 +33,11 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     root: str = ""
+    begun: float = field(default_factory=time.monotonic)
+
+    def age(self) -> float:
+        """Seconds since it came."""
+        return time.monotonic() - self.begun
 
     @property
     def project(self) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gee.local.server.app import make_app
+from gee.local.server.disturbance import ABORT
 from gee.local.server.site import Settings
 
 HOST = "127.0.0.1"
@@ -48,7 +52,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 make_app(settings),
-                http="h11",
+                http=_Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -63,6 +67,22 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             self._ready()
+
+
+class _Protocol(H11Protocol):
+    """HTTP whose application may end the connection without an answer."""
+
+    def connection_made(  # type: ignore[override]  # uvicorn's own signature
+        self, transport: asyncio.Transport
+    ) -> None:
+        super().connection_made(transport)
+        inner = self.app
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("extensions", {})[ABORT] = transport.abort
+            await inner(scope, receive, send)
+
+        self.app = app
 
 
 @contextmanager

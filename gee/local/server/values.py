@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gee.local.encoding import encode
+from gee.local.operations import check_tag
 from gee.local.pixels import rendering
 from gee.local.server.exchange import JSON_TYPE, Answer, Call
 from gee.local.server.site import Site
@@ -19,5 +20,6 @@ def list_algorithms(site: Site, call: Call) -> Answer:
 
 def compute_value(site: Site, call: Call) -> dict[str, Any]:
     """Value of an expression."""
+    check_tag(call.body.get("workloadTag"))
     with rendering():
         return {"result": encode(site.value(call.body))}
