@@ -33,7 +33,7 @@ def as_array(value: float) -> np.ndarray:
 def as_number(value: np.ndarray, kind: PixelType) -> float:
     """Number of a 0-d array: an int where the type is one."""
     if kind.precision == "int" and np.isfinite(value):
-        return int(value)
+        return min(int(value), INT64 - 1)  # the largest float64 below 2**63 is 1024 less
     return float(value)
 
 
@@ -92,7 +92,7 @@ def parse(input_: str, radix: int) -> float:
     """Number of a text: whole in any radix, else decimal."""
     text = input_.strip()
     try:
-        return int(text, radix)
+        return int(text.replace("_", "?"), radix)  # Python alone reads 1_000
     except ValueError:
         pass
     if radix != 10 or not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(NaN|Infinity)", text):
@@ -125,7 +125,7 @@ def _converted(number: float, match: re.Match[str]) -> tuple[str, str]:
     """Sign and digits."""
     kind, flags = match["kind"], match["flags"]
     if kind == "s" or not math.isfinite(number):
-        return "", text_of(number)[: int(match["digits"]) if match["digits"] else None]
+        return "", text_of(number)[: int(match["digits"]) if kind == "s" and match["digits"] else None]
     if kind in "oxX":
         body = format(int(number) % 2**64, kind)
         return "", {"o": "0", "x": "0x", "X": "0X"}[kind] + body if "#" in flags else body
@@ -155,9 +155,10 @@ def _scientific(size: float, digits: int, _default: bool) -> str:  # noqa: FBT00
 
 def _general(size: float, digits: int, default: bool) -> str:  # noqa: FBT001 -- one shape for all conversions
     digits = max(digits, 1)
-    if size and not 1e-4 <= size < 10.0**digits:
-        return _scientific(size, digits - 1, default)
-    power = Decimal(_scientific(size, digits - 1, default)).adjusted() if size else 0
+    short = _scientific(size, digits - 1, default)
+    power = Decimal(short).adjusted() if size else 0
+    if not -4 <= power < digits:
+        return short
     return _fixed(size, max(digits - 1 - power, 0), default)
 
 
