@@ -26,7 +26,7 @@ def is_everywhere(mask: np.ndarray) -> bool:
 
 def both(*masks: np.ndarray) -> np.ndarray:
     """Mask where all are valid; fractions combine by their minimum (policy `fractional_masks`, section 2)."""
-    left = [one for one in masks if not is_everywhere(one)]
+    left = list({id(one): one for one in masks if not is_everywhere(one)}.values())  # bands often share one mask
     return reduce(np.minimum, left) if left else masks[0]
 
 

@@ -152,6 +152,7 @@ class _Memory:
         self._limit, self._size = limit, 0
         self._kept: dict[Band, list[tuple[Grid, Pixels]]] = {}
         self._order: list[tuple[Band, Grid]] = []
+        self._held: dict[int, int] = {}  # arrays that own their memory, and how many of the kept ones lie in each
 
     def find(self, band: Band, grid: Grid) -> Pixels | None:
         for held, pixels in self._kept.get(band, ()):
@@ -163,13 +164,25 @@ class _Memory:
     def keep(self, band: Band, grid: Grid, pixels: Pixels) -> None:
         self._kept.setdefault(band, []).append((grid, pixels))
         self._order.append((band, grid))
-        self._size += pixels.data.nbytes + pixels.mask.nbytes
+        self._hold(pixels, 1)
         while self._size > self._limit and self._order:
             old, at = self._order.pop(0)
             rows = self._kept[old]
             index = next(i for i, (held, _) in enumerate(rows) if held is at)
-            gone = rows.pop(index)[1]
-            self._size -= gone.data.nbytes + gone.mask.nbytes
+            self._hold(rows.pop(index)[1], -1)
+
+    def _hold(self, pixels: Pixels, step: int) -> None:
+        """Count the blocks behind arrays, each once: neighbours and constants are views."""
+        for array in pixels[:2]:
+            block = array
+            while isinstance(block.base, np.ndarray):
+                block = block.base
+            before = self._held.get(id(block), 0)
+            self._held[id(block)] = before + step
+            if min(before, before + step) == 0:
+                self._size += step * block.nbytes
+            if before + step == 0:
+                del self._held[id(block)]
 
 
 _memory: ContextVar[_Memory | None] = ContextVar("rendering", default=None)
