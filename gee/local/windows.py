@@ -118,7 +118,7 @@ def _deviations(
     if view.whole and (input_weight != "min" or shares.max() <= 1):
         origin = np.ascontiguousarray(middle)
         compiled(window_loops.moments)(view.data, origin, rows, cols, shares, first, second)
-        return origin, np.full(view.shape, shares.sum()), first, second
+        return origin, np.broadcast_to(shares.sum(), view.shape), first, second
     valid = view.mask > 0
     mean = float(view.data[valid].mean()) if valid.any() else 0.0
     data = np.where(valid, view.data, mean)
@@ -132,24 +132,33 @@ def _deviations(
 
 
 def _over(sums: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    if totals.strides == (0, 0) and totals[0, 0] != 0:  # one total for all pixels
+        return sums / totals[0, 0]
     return np.divide(sums, totals, out=np.zeros(sums.shape), where=totals != 0)
+
+
+def _there(totals: np.ndarray) -> np.ndarray:
+    """Mask of what has any weight; one value broadcast where all have the same."""
+    if totals.strides == (0, 0):
+        return np.broadcast_to(np.float64(totals[0, 0] != 0), totals.shape)
+    return (totals != 0).astype(np.float64)
 
 
 def _mean(view: Window, input_weight: InputWeight) -> list[Output]:
     origin, totals, first, _ = _deviations(view, input_weight, squares=False)
-    return [(origin + _over(first, totals), (totals != 0).astype(np.float64))]
+    return [(origin + _over(first, totals), _there(totals))]
 
 
 def _sum(view: Window, input_weight: InputWeight) -> list[Output]:
     origin, totals, first, _ = _deviations(view, input_weight, squares=False)
-    return [(origin * totals + first, (count(view) > 0).astype(np.float64))]
+    return [(origin * totals + first, _there(count(view)))]
 
 
 def _variance(view: Window, input_weight: InputWeight) -> list[Output]:
     _, totals, first, second = _deviations(view, input_weight, squares=True)
     square = _over(first, totals) ** 2
     found = _over(second, totals) - square
-    return [(np.where(found > ROUNDING * square, found, 0.0), (totals != 0).astype(np.float64))]
+    return [(np.where(found > ROUNDING * square, found, 0.0), _there(totals))]
 
 
 def _std_dev(view: Window, input_weight: InputWeight) -> list[Output]:
@@ -160,7 +169,7 @@ def _std_dev(view: Window, input_weight: InputWeight) -> list[Output]:
 def count(view: Window) -> np.ndarray:
     """How many valid neighbours each pixel has. Dims (y, x)."""
     if is_everywhere(view.mask):
-        return np.full(view.shape, float(view.cells.x.size))
+        return np.broadcast_to(float(view.cells.x.size), view.shape)
     from gee.local import window_loops
 
     rows, cols = view.cells.places()
@@ -173,7 +182,7 @@ def count(view: Window) -> np.ndarray:
 
 def _count(view: Window, input_weight: InputWeight) -> list[Output]:
     del input_weight  # counts are not weighted
-    return [(count(view), np.ones(view.shape))]
+    return [(count(view), np.broadcast_to(1.0, view.shape))]
 
 
 def _extreme(sign: float) -> Callable[[Window, InputWeight], list[Output]]:

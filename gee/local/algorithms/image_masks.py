@@ -10,13 +10,13 @@ import numpy as np
 from gee.local.band_math import matched, served
 from gee.local.errors import EarthEngineError
 from gee.local.masks import both, everywhere, is_everywhere
-from gee.local.pixel_types import nearest_to_zero, union
+from gee.local.pixel_types import bounds, nearest_to_zero, union
 from gee.local.pixels import Band, Grid, Image, Pixels
 from gee.local.ragged import aligned
 from gee.local.table import algorithm
 from gee.local.values import Geometry, PixelType
 
-Remask = Callable[[Pixels, Pixels], Pixels]
+Remask = Callable[[Pixels, np.ndarray], Pixels]
 
 
 @algorithm("Image.mask", policies=("fractional_masks",))
@@ -28,8 +28,7 @@ def mask(image: Image, mask: Image | None) -> Image:
     for band, other in zip(image.bands, _numbers(served(image, mask, "mask")), strict=True):
         fill = nearest_to_zero(band.type)
 
-        def remask(own: Pixels, new: Pixels, fill: float = fill) -> Pixels:
-            value = _as_mask(new)
+        def remask(own: Pixels, value: np.ndarray, fill: float = fill) -> Pixels:
             if is_everywhere(own.mask):
                 return own._replace(mask=value)
             fresh = own.mask == 0
@@ -75,16 +74,17 @@ def where(input_: Image, test: Image, value: Image) -> Image:
 
 
 def _masked_by(band: Band, other: Band, remask: Remask) -> Band:
-    return replace(band, compute=lambda grid: remask(band.pixels(grid), other.pixels(grid)))
+    return replace(band, compute=lambda grid: remask(band.pixels(grid), _as_mask(other.pixels(grid), other.type)))
 
 
-def _narrowed(own: Pixels, new: Pixels) -> Pixels:
-    return own._replace(mask=both(own.mask, _as_mask(new)))
+def _narrowed(own: Pixels, new: np.ndarray) -> Pixels:
+    return own._replace(mask=both(own.mask, new))
 
 
-def _as_mask(pixels: Pixels) -> np.ndarray:
+def _as_mask(pixels: Pixels, type_: PixelType) -> np.ndarray:
     """Values as a mask: limited to 0 … 1, and 0 where they are masked themselves."""
-    value = np.clip(pixels.data, 0.0, 1.0)
+    low, high = bounds(type_)
+    value = pixels.data if low >= 0 and high <= 1 else np.clip(pixels.data, 0.0, 1.0)
     return value if is_everywhere(pixels.mask) else np.where(pixels.mask > 0, value, 0.0)
 
 

@@ -12,7 +12,7 @@ from gee.local.algorithms.kernels import shaped
 from gee.local.bands_together import bands_together
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context
-from gee.local.masks import finite
+from gee.local.masks import finite, is_everywhere
 from gee.local.pixel_types import DOUBLE, bounds
 from gee.local.pixels import Band, Grid, Image, Pixels
 from gee.local.policies import Policies
@@ -75,6 +75,8 @@ def _reduced(
     cells = cells_of(kernel, grid)
     views = [window(band, grid, cells) for band in inputs]
     outputs = reduce_window(reducer, views, weight)
+    if all(is_everywhere(view.mask) for view in views):
+        return outputs
     centres = [view.inner(view.mask) > 0 for view in views]
     some = np.logical_or.reduce([count(view) > 0 for view in views]) if "count" in reducer.outputs else True
     keep = np.logical_and.reduce(centres) & some if skip_masked else some
@@ -169,7 +171,7 @@ def entropy(image: Image, kernel: Kernel) -> Image:
 # -- focal filters ----------------------------------------------------------------------------------------------------
 
 
-def _focal(  # noqa: PLR0913, PLR0917 -- the arguments of Earth Engine's list
+def _focal(
     name: str, image: Image, radius: float, kernel_type: str, units: str, iterations: int, kernel: Kernel | None,
     policies: Policies,
 ) -> Image:  # fmt: skip
