@@ -11,6 +11,7 @@ import numpy as np
 from gee.local import sphere
 from gee.local.planes import Flat
 from gee.local.relations import on_sphere, parts_of
+from gee.local.shapes import rectangle
 from gee.local.values import WGS84, ErrorMargin, Geometry, Projection
 
 if TYPE_CHECKING:
@@ -126,14 +127,14 @@ def bounds(geometry: Geometry, margin: ErrorMargin | None, crs: str) -> Geometry
     if geometry.shape is None:
         return geometry
     if crs != WGS84:
-        return Geometry(shapely.box(*Flat(crs).shape(geometry, margin).bounds), crs, geodesic=False)
+        return Geometry(rectangle(*Flat(crs).shape(geometry, margin).bounds), crs, geodesic=False)
     if geometry.crs == WGS84 and not geometry.geodesic:
-        return Geometry(shapely.box(*geometry.shape.bounds), geodesic=False)
+        return Geometry(rectangle(*geometry.shape.bounds), geodesic=False)
     shape = on_sphere(geometry, margin)
     if shape.is_empty:
         return Geometry(shapely.Polygon(), geodesic=False)
     west, south, east, north = _around(shape)
-    return Geometry(shapely.box(west, south, east, north), geodesic=False)
+    return Geometry(rectangle(west, south, east, north), geodesic=False)
 
 
 def _around(shape: BaseGeometry) -> tuple[float, float, float, float]:

@@ -54,17 +54,25 @@ class Flat:
 
     def shape(self, geometry: Geometry, margin: ErrorMargin | None) -> BaseGeometry:
         """Valid shape of a geometry, geodesic edges bent within the margin."""
+        return _valid(self.bent(geometry, margin))
+
+    def bent(self, geometry: Geometry, margin: ErrorMargin | None) -> BaseGeometry:
+        """Shape of a geometry as it is, valid or not."""
+        if geometry.geodesic or geometry.crs != self.crs:
+            check_lossy(geometry, margin)
         tolerance = metres(margin) / metres_per_unit(self.crs)
         if margin is not None and margin.unit == "projected" and margin.value:
             tolerance = margin.value
         shape = shape_in(geometry, self.crs, tolerance=tolerance)
         if shape is None:
             raise EarthEngineError("An unbounded geometry has no shape in a projection.")
-        return _valid(shape)
+        return shape
 
     def geometry(self, shape: BaseGeometry) -> Geometry:
         """Planar geometry of a shape."""
-        return Geometry(shape, self.crs, geodesic=False)
+        import shapely
+
+        return Geometry(shapely.orient_polygons(shape), self.crs, geodesic=False)
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,8 @@ class Gnomonic:
             lonlat = np.column_stack(transformed(xy[:, 0], xy[:, 1], geometry.crs, WGS84))
             return self.flat(sphere.vectors(lonlat), axes)
 
+        if not geometry.geodesic:
+            check_lossy(geometry, margin)
         tolerance = math.inf if geometry.geodesic else metres(margin) / sphere.RADIUS
         return _valid(bent(geometry, place, tolerance=tolerance))
 
@@ -113,7 +123,7 @@ class Gnomonic:
         """Geodesic geometry of a shape."""
         import shapely
 
-        return Geometry(shapely.transform(shape, self.round), WGS84, geodesic=True)
+        return Geometry(shapely.transform(shapely.orient_polygons(shape), self.round), WGS84, geodesic=True)
 
 
 def plane_for(geometries: Sequence[Geometry], proj: Projection | None) -> Gnomonic | Flat:
@@ -154,6 +164,21 @@ def metres(margin: ErrorMargin | None) -> float:
     if margin is None or margin.value is None or margin.unit != "meters":
         return DEFAULT_METRES
     return max(margin.value, LEAST_METRES)
+
+
+def check_lossy(geometry: Geometry, margin: ErrorMargin | None) -> None:
+    """Edges may be bent only where the margin is not 0.
+
+    Raises
+    ------
+    EarthEngineError
+        If it is 0 and there are edges.
+    """
+    import shapely
+
+    edges = geometry.shape is not None and shapely.get_dimensions(geometry.shape) > 0
+    if edges and margin is not None and margin.unit != "infinite" and margin.value == 0:
+        raise EarthEngineError("Can't apply reprojection with edge subdivision with a zero error margin.")
 
 
 def _valid(shape: BaseGeometry) -> BaseGeometry:

@@ -40,6 +40,9 @@ class Policies:
     random_column: Literal["blake2b"] = _policy(
         "blake2b", "random columns hash seed and row keys by BLAKE2b; values differ from the service's"
     )
+    random_points: Literal["pcg64"] = _policy(
+        "pcg64", "random points come from NumPy's PCG64; places differ from the service's"
+    )
     areas: Literal["sphere"] = _policy("sphere", "areas and lengths lie on a sphere of radius 6378137 m")
     distances: Literal["nearest-on-sphere"] = _policy(
         "nearest-on-sphere", "distances on the ellipsoid join the points that are nearest on the sphere"

@@ -12,7 +12,7 @@ import numpy as np
 from gee.local import sphere
 from gee.local.errors import EarthEngineError
 from gee.local.pixels import Image
-from gee.local.planes import metres, plane_for
+from gee.local.planes import check_lossy, metres, plane_for
 from gee.local.reprojection import transformed
 from gee.local.shapes import EDGES_LIMIT, bent, rebuilt
 from gee.local.values import WGS84, Collection, ErrorMargin, Feature, Geometry, Projection
@@ -165,6 +165,7 @@ def on_sphere(geometry: Geometry, margin: ErrorMargin | None) -> BaseGeometry:
 
     if geometry.geodesic:
         return bent(geometry, place, tolerance=math.inf)
+    check_lossy(geometry, margin)
     return _with_arcs(geometry.shape, place, metres(margin))
 
 
@@ -207,3 +208,23 @@ def parts_of(shape: BaseGeometry) -> Iterator[BaseGeometry]:
 
 def _empty(geometry: Geometry) -> bool:
     return geometry.shape is not None and geometry.shape.is_empty
+
+
+def closest_pair(left: Geometry, right: Geometry, terms: Terms) -> tuple[Geometry, Geometry] | None:
+    """Points of both that are nearest to each other, a common one where they meet; None where one is empty."""
+    import shapely
+
+    if _empty(left) or _empty(right):
+        return None
+    left, right = (right, right) if left.shape is None else (left, left if right.shape is None else right)
+    if left.shape is None:
+        point = Geometry(shapely.Point(0, 0))
+        return point, point
+    plane = plane_for([left, right], terms.proj)
+    if terms.proj is not None or intersects(left, right, terms):
+        ways = shapely.shortest_line(plane.shape(left, terms.margin), plane.shape(right, terms.margin))
+        one, other = (plane.geometry(shapely.Point(xy)) for xy in ways.coords)
+        return one, other
+    found = closest(left, right, terms.margin)
+    one, other = (Geometry(shapely.Point(xy)) for xy in sphere.degrees(np.vstack([found.left, found.right])))
+    return one, other

@@ -13,6 +13,7 @@ from gee.local.reprojection import transformed
 from gee.local.values import WGS84, Geometry
 
 if TYPE_CHECKING:
+    from shapely import Polygon
     from shapely.geometry.base import BaseGeometry
 
 ROUNDS = 14  # halvings of an edge
@@ -43,6 +44,13 @@ def shape_in(geometry: Geometry, crs: str, *, tolerance: float) -> BaseGeometry 
         return found
 
     return bent(geometry, place, tolerance=tolerance)
+
+
+def rectangle(west: float, south: float, east: float, north: float) -> Polygon:
+    """Polygon from its lower left corner on, counterclockwise."""
+    import shapely
+
+    return shapely.Polygon([(west, south), (east, south), (east, north), (west, north)])
 
 
 def bent(geometry: Geometry, place: Callable[[np.ndarray], np.ndarray], *, tolerance: float) -> BaseGeometry:

@@ -111,23 +111,32 @@ def nearest(points: np.ndarray, line: np.ndarray) -> Nearest:
     return best
 
 
+def distances(points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Angles in radians from each point to the great circles of a line, dims (point,)."""
+    edges = max(len(line) - 1, 1)
+    step = max(BLOCK // edges, 1)
+    return np.concatenate(
+        [_to_line(points[first : first + step], line)[0].min(axis=1) for first in range(0, len(points), step)]
+    )
+
+
 def _nearest(points: np.ndarray, line: np.ndarray) -> Nearest:
+    away, feet = _to_line(points, line)
+    i, j = np.unravel_index(int(away.argmin()), away.shape)
+    on = line[j] if j < len(line) else feet[i, j - len(line)]
+    return Nearest(float(away[i, j]), points[i], on / np.linalg.norm(on))
+
+
+def _to_line(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Angles from points to the vertices and then to the edges of a line, dims (point, vertex and edge), and the feet."""
     ends = angles(points[:, None], line[None])
-    i, j = np.unravel_index(int(ends.argmin()), ends.shape)
-    best = Nearest(float(ends[i, j]), points[i], line[j])
     a, b = line[:-1], line[1:]
     normal = np.cross(a, b)
     size = np.linalg.norm(normal, axis=1)
     real = size > 0
-    if not real.any():
-        return best
     a, b, normal = a[real], b[real], normal[real] / size[real, None]
     off = points @ normal.T
-    foot = points[:, None] - off[..., None] * normal[None]
-    within = _between(foot, a[None], b[None], normal[None])
+    feet = points[:, None] - off[..., None] * normal[None]
+    within = _between(feet, a[None], b[None], normal[None])
     away = np.where(within, np.abs(np.arcsin(np.clip(off, -1, 1))), np.inf)
-    i, j = np.unravel_index(int(away.argmin()), away.shape)
-    if away[i, j] >= best.angle:
-        return best
-    on = foot[i, j]
-    return Nearest(float(away[i, j]), points[i], on / np.linalg.norm(on))
+    return np.concatenate([ends, away], axis=1), feet

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gee.local import coordinates as parts
 from gee.local.errors import EarthEngineError
-from gee.local.shapes import shape_in
+from gee.local.shapes import rectangle, shape_in
 from gee.local.table import algorithm
 from gee.local.values import WGS84, ErrorMargin, Geometry, Projection
 
@@ -116,7 +116,7 @@ def multi_polygon(
 
 
 @algorithm("GeometryConstructors.Rectangle")
-def rectangle(coordinates: list[Any], *, crs: Projection | None, geodesic: bool | None, even_odd: bool) -> Geometry:
+def rectangle_(coordinates: list[Any], *, crs: Projection | None, geodesic: bool | None, even_odd: bool) -> Geometry:
     """Polygon from the low and the high corner."""
     import shapely
 
@@ -133,8 +133,6 @@ def rectangle(coordinates: list[Any], *, crs: Projection | None, geodesic: bool 
 @algorithm("GeometryConstructors.BBox")
 def bbox(west: float, south: float, east: float, north: float) -> Geometry:
     """Planar rectangle between longitudes and latitudes; across the antimeridian where `east` is less than `west`."""
-    import shapely
-
     south, north = max(south, -90.0), min(north, 90.0)
     if south > north:
         raise EarthEngineError(f"The south edge must be at most the north edge, not {south} and {north}.")
@@ -144,7 +142,7 @@ def bbox(west: float, south: float, east: float, north: float) -> Geometry:
         width = (east - west) % FULL_CIRCLE
         west = (west + 180.0) % FULL_CIRCLE - 180.0
         east = west + width
-    return Geometry(shapely.box(west, south, east, north), WGS84, geodesic=False)
+    return Geometry(rectangle(west, south, east, north), WGS84, geodesic=False)
 
 
 @algorithm("GeometryConstructors.MultiGeometry")
@@ -175,4 +173,4 @@ def _filled(shapes: list[Polygon], at: parts.Frame, *, even_odd: bool, several: 
     if several:
         raise EarthEngineError("MultiPolygons with evenOdd=false and clockwise shells: reverse them or use Polygon.")
     ring = shape_in(found, WGS84, tolerance=FINE)
-    return Geometry(shapely.box(-180, -90, 180, 90).difference(shapely.make_valid(ring)), WGS84, geodesic=False)
+    return Geometry(rectangle(-180, -90, 180, 90).difference(shapely.make_valid(ring)), WGS84, geodesic=False)
