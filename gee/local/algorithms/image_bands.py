@@ -9,16 +9,13 @@ from typing import Any
 import numpy as np
 
 from gee.local.band_names import checked, joined, selected
-from gee.local.elements import index_of
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context
 from gee.local.masks import everywhere
 from gee.local.pixel_types import of_array, of_number
 from gee.local.pixels import Band, Grid, Image, Pixels
 from gee.local.table import algorithm
-from gee.local.values import Array, Collection, Date, PixelType
-
-BANDS_LIMIT = 5000
+from gee.local.values import Array, Date, PixelType
 
 
 def constant_band(name: str, value: float | Array, type_: PixelType | None = None) -> Band:
@@ -159,16 +156,3 @@ def metadata(image: Image, property_: str, name: str | None) -> Image:
         raise EarthEngineError(f"Property '{property_}' is {'missing' if value is None else 'not a number'}.")
     band = constant_band(checked(name or property_), float(value))
     return image.with_bands([band])
-
-
-@algorithm("ImageCollection.toBands")
-def to_bands(collection: Collection) -> Image:
-    """Bands of all images, named `<id>_<band>`, in the collection's order."""
-    bands: list[Band] = []
-    for index, image in enumerate(collection.elements):
-        name = index_of(image)
-        prefix = str(index) if name is None else str(name)
-        bands += [replace(band, name=f"{prefix}_{band.name}") for band in image.bands]
-    if len(bands) > BANDS_LIMIT:
-        raise EarthEngineError(f"Too many bands: {len(bands)}, but only {BANDS_LIMIT} allowed.")
-    return Image(joined((), bands))

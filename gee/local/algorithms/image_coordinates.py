@@ -102,7 +102,8 @@ def random(seed: int, distribution: Literal["uniform", "normal"]) -> Image:
         first = _uniform(grid, 2 * seed)
         if not normal:
             return first
-        return np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * _uniform(grid, 2 * seed + 1))  # Box and Muller
+        radius: np.ndarray = np.sqrt(-2 * np.log1p(-first))
+        return radius * np.cos(2 * np.pi * _uniform(grid, 2 * seed + 1))  # Box and Muller
 
     type_ = PixelType("double") if normal else PixelType("double", 0.0, 1.0)
     return Image((_band("random", compute, type_),))
