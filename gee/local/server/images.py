@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from gee.local.coercion import coerce
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context, Evaluation
 from gee.local.output_grid import output_grid
 from gee.local.pixels import Grid, Image
-from gee.local.values import Function, PixelType
+from gee.local.rendering.dtypes import dtype_of
+from gee.local.values import Function
 
 BANDS = 1024
 SIDE, BYTES = 32768, 48 * 2**20  # of computePixels and getPixels
@@ -21,7 +20,6 @@ WEB_MERCATOR = "EPSG:3857"
 WORLD = 20037508.342789244  # metres from the middle of the Web Mercator map to its edge
 TILE = 256
 DEEPEST_ZOOM = 24
-INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 
 
 def function(name: str, context: Context) -> Function:
@@ -123,17 +121,6 @@ def pixel_count(image: Image) -> int:
     """Pixels of an image's own grid."""
     grid = output_grid(image)
     return grid.width * grid.height
-
-
-def dtype_of(kind: PixelType) -> np.dtype[Any]:
-    """Narrowest type of numbers that holds a pixel type's values."""
-    if kind.precision != "int" or kind.low is None or kind.high is None:
-        return np.dtype("f4" if kind.precision == "float" else "f8")
-    for name in INTEGERS:
-        limits = np.iinfo(name)
-        if limits.min <= kind.low and kind.high <= limits.max:
-            return np.dtype(name)
-    return np.dtype("int64")
 
 
 def _band(image: Image, name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Images to files and pictures: blocks computed in threads, formats, map tiles."""
