@@ -17,6 +17,8 @@ from gee.local.pixels import Band, Grid, Image, Pixels
 from gee.local.table import algorithm
 from gee.local.values import Array, Date, PixelType
 
+BANDS_LIMIT = 5000  # of one image
+
 
 def constant_band(name: str, value: float | Array, type_: PixelType | None = None) -> Band:
     """Band of one value everywhere, valid everywhere."""
