@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import SarbatchError
-from pipelines.cli import dashboard, follow, inspect, plan, schedule, upkeep
+from pipelines.cli import dashboard, earth_engine, follow, inspect, plan, schedule, upkeep
 
 INTERRUPTED = 130
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Radar image time series as batch jobs: one job file, two engines, one status.\n\n"
     "Example: sarbatch init stack-statistics job.yaml; sarbatch plan job.yaml; sarbatch run job.yaml",
 )
-for commands in (plan, follow, inspect, upkeep, dashboard, schedule):
+for commands in (plan, follow, inspect, upkeep, dashboard, schedule, earth_engine):
     commands.register(app)
 
 

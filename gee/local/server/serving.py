@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -18,6 +19,7 @@ from gee.local.server.site import Settings
 
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
+BACKLOG = 2048  # connections that wait to be accepted
 END_SECONDS = 5  # requests that are being answered may finish
 
 
@@ -63,6 +65,12 @@ class _Server(uvicorn.Server):
         )
         self._ready = ready
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in good order at the first signal, at once at the second; the signal goes no further."""
+        del sig, frame
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
@@ -87,10 +95,16 @@ class _Protocol(H11Protocol):
 
 @contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    with socket.create_server((host, port), backlog=2048) as listening:
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.create_server(place[:2], family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise OSError(f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}") from error
+    with listening:
         yield listening
 
 
 def _url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://{host}:{port}"
+    name = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 -- compared with, not bound to
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"

@@ -1,0 +1,27 @@
+"""One folder for everything that a local server keeps: `assets`, `exports`, `operations`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gee.local.catalogue.folder import FolderCatalogue
+from gee.local.faults import Fault
+from gee.local.operation_queue import QueueLimits
+from gee.local.server.site import Settings
+
+ASSETS = "assets"
+
+
+def settings_of(
+    folder: Path, *, threads: int | None = None, limits: QueueLimits | None = None, faults: Sequence[Fault] = ()
+) -> Settings:
+    """A server's settings with the catalogue, the exports and the operations of a folder, which is made."""
+    (folder / ASSETS).mkdir(parents=True, exist_ok=True)
+    return Settings(
+        catalogue=FolderCatalogue(folder / ASSETS),
+        state=folder,
+        threads=threads,
+        limits=limits or QueueLimits(),
+        faults=tuple(faults),
+    )
