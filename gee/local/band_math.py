@@ -33,7 +33,7 @@ def combined(first: Band, second: Band, function: Binary, type_: PixelType) -> B
     A number with an array goes with each of its elements; two arrays must have one shape.
     """
     dimensions = max(first.type.dimensions, second.type.dimensions)
-    if dimensions and first.type.dimensions and second.type.dimensions not in (0, dimensions):
+    if first.type.dimensions and second.type.dimensions and first.type.dimensions != second.type.dimensions:
         raise EarthEngineError(
             f"Bands '{first.name}' and '{second.name}' have arrays of {first.type.dimensions} and "
             f"{second.type.dimensions} dimensions."
