@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ee_offline import answer, offline_client
+from ee_offline import answer, offline_client, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +122,13 @@ def test_dictionaries(ee: Any, made: Made, expected: Any) -> None:
 def test_what_cannot_be_is_refused(ee: Any, made: Made, words: str) -> None:
     with pytest.raises(EarthEngineError, match=words):
         answer(made(ee))
+
+
+def test_a_dictionary_as_an_image(ee: Any) -> None:
+    assert answer(ee.Dictionary({"b": 1, "a": 2.5}).toImage().bandNames()) == ["a", "b"]
+    assert values(ee.Dictionary({"b": 1, "a": 2.5}).toImage(["b", "a"])) == [1, 2.5]
+    with pytest.raises(EarthEngineError, match="neither a number nor an array"):
+        answer(ee.Dictionary({"a": "x"}).toImage())
 
 
 def test_shuffling_depends_on_the_seed_alone(ee: Any) -> None:

@@ -302,3 +302,38 @@ def test_pixel_types(ee: Any) -> None:
         answer(ee.PixelType("int"))
     with pytest.raises(EarthEngineError, match="Invalid precision: 'long'"):
         answer(ee.PixelType("long"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("1 + 2 * 3", {}, 7),
+        ("-2 ** 2", {}, -4),
+        ("7 / 2", {}, 3.5),
+        ("7 % -3 + x", {"x": 0.5}, 1.5),
+        ("a.b - a.c", {"a": {"b": 5, "c": 2}}, 3),
+        ("x > 2 ? sqrt(x) : -1", {"x": 9}, 3),
+        ("x > 2 ? nothing : -1", {"x": 1}, -1),  # the other case is not computed
+        ("!(x > 2) || x == 9", {"x": 9}, 1),
+        ("max(hypot(3, 4), Math.PI)", {}, 5),
+        ("toByte(300.7)", {}, 255),
+    ],
+)
+def test_expressions(text: str, names: dict[str, Any], expected: float) -> None:
+    assert call("Number.expression", expression=text, vars=names) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x + 1", "Unknown variable 'x'"),
+        ("1 +", "ends too early"),
+        ("nosuch(1)", "no function 'nosuch' of 1"),
+        ("y", "the result is no number"),
+        ("y.z.a", "Only a dictionary has entries"),
+        ("c = 1", "'=' has no meaning"),
+    ],
+)
+def test_wrong_expressions_are_refused(text: str, words: str) -> None:
+    with pytest.raises(EarthEngineError, match=words):
+        call("Number.expression", expression=text, vars={"y": {"z": 1}})

@@ -104,7 +104,7 @@ def _fraction(moment: dt.datetime, count: int) -> str:
 def _offset(moment: dt.datetime, count: int) -> str:
     if count >= 3:
         return getattr(moment.tzinfo, "key", None) or moment.strftime("%Z")
-    text = moment.strftime("%z")
+    text = moment.strftime("%z")[:5]  # old local mean times have seconds
     return text if count == 1 else f"{text[:3]}:{text[3:]}"
 
 

@@ -51,3 +51,38 @@ class Policies:
     random_numbers: Literal["splitmix64"] = _policy(
         "splitmix64", "random images hash row, column and seed: other numbers than the service's"
     )
+    number_expression_division: Literal["floating"] = _policy(
+        "floating", "in expressions of numbers '/' is Number.divide, also between whole numbers"
+    )
+    result_ranges: Literal["intervals"] = _policy(
+        "intervals", "types of results have the range that interval arithmetic gives, so that bytes do not wrap"
+    )
+    real_functions: Literal["float-of-whole"] = _policy(
+        "float-of-whole", "quotients, roots, logarithms and the like of integers are 32-bit floats in arrays and images"
+    )
+    cast_fractions: Literal["toward-zero"] = _policy("toward-zero", "casts to integers drop the fraction toward 0")
+    modulo_by_zero: Literal["zero"] = _policy("zero", "a remainder of division by 0 is 0")
+    shift_counts: Literal["six-bits"] = _policy("six-bits", "shifts take the lowest six bits of the count")
+    bit_order: Literal["least-first"] = _policy("least-first", "arrays of bits begin with the least significant one")
+    number_text: Literal["shortest"] = _policy(
+        "shortest", "numbers as text are the shortest digits that are the number again, whole ones without a point"
+    )
+    non_finite_json: Literal["text"] = _policy("text", 'NaN and infinities are answered as "NaN" and "Infinity"')
+    replacement_groups: Literal["dollar"] = _policy("dollar", "'$1' in a replacement is the first group of the match")
+    flatten_depth: Literal["all"] = _policy("all", "List.flatten flattens lists at all levels")
+    rotation: Literal["toward-start"] = _policy("toward-start", "List.rotate moves elements toward the start")
+    shuffle: Literal["pcg64"] = _policy("pcg64", "List.shuffle takes the order from NumPy's PCG64 by the seed")
+    mixed_sort: Literal["by-kind"] = _policy("by-kind", "lists sort numbers, dates, texts, lists, then nulls")
+    average_year: Literal["365.2425-days"] = _policy(
+        "365.2425-days", "years have 365.2425 days and months a twelfth of that, where averages are asked for"
+    )
+    fraction_of_month: Literal["average"] = _policy(
+        "average", "Date.advance moves whole years and months by the calendar and the rest by their average length"
+    )
+    month_ends: Literal["clipped"] = _policy("clipped", "a month after January 31 is the last day of February")
+    disjoint_ranges: Literal["empty-at-later-start"] = _policy(
+        "empty-at-later-start", "disjoint date ranges intersect in an empty one at the later start; unions fill the gap"
+    )
+    signs_of_vectors: Literal["first-positive"] = _policy(
+        "first-positive", "the first entry of an eigenvector is not negative; other decompositions have LAPACK's signs"
+    )

@@ -49,6 +49,7 @@ FAMILIES = (
     "kernels",
     "lists",
     "matrices",
+    "number_expressions",
     "numbers",
     "pixel_type_values",
     "projections",

@@ -176,3 +176,14 @@ CASTS: dict[str, PixelType] = {
     for name in (*pixel_types.INTEGERS, *pixel_types.ALIASES, "float", "double")
     for spelled in (name, f"to{name.title()}")
 }
+
+
+def policies_of(name: str) -> tuple[str, ...]:
+    """Named choices on which an operation or cast depends."""
+    own = {"mod": "modulo_by_zero", "leftShift": "shift_counts", "rightShift": "shift_counts"}.get(
+        OLD_NAMES.get(name, name)
+    )
+    if name in CASTS:
+        return ("cast_fractions",)
+    real = (BINARY | UNARY)[name].result(ranges.INT64, *[ranges.INT64] * (name in BINARY)).precision == "float"
+    return (*([own] if own else []), *(["real_functions"] if real else []), "result_ranges")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gee.local import pixel_types
-from gee.local.algorithms.arithmetic import BINARY, CASTS, UNARY, Operation
+from gee.local.algorithms.arithmetic import BINARY, CASTS, UNARY, Operation, policies_of
 from gee.local.errors import EarthEngineError
 from gee.local.table import algorithm
 from gee.local.values import Array, PixelType
@@ -86,13 +86,13 @@ def elementwise(operation: Operation, *inputs: Array) -> Array:
 def _elementwise(name: str, operation: Operation) -> Callable[..., Array]:
     if name in BINARY:
 
-        @algorithm(f"Array.{name}")
+        @algorithm(f"Array.{name}", policies=policies_of(name))
         def binary(left: Array, right: Array) -> Array:
             return elementwise(operation, left, right)
 
         return binary
 
-    @algorithm(f"Array.{name}")
+    @algorithm(f"Array.{name}", policies=policies_of(name))
     def unary(input_: Array) -> Array:
         return elementwise(operation, input_)
 
@@ -100,7 +100,7 @@ def _elementwise(name: str, operation: Operation) -> Callable[..., Array]:
 
 
 def _cast(name: str, kind: PixelType) -> Callable[..., Array]:
-    @algorithm(f"Array.{name}")
+    @algorithm(f"Array.{name}", policies=policies_of(name))
     def function(input_: Array) -> Array:
         return held(input_.values, kind)
 
@@ -161,7 +161,7 @@ def to_list(array: Array) -> Any:
     return array.values.tolist()
 
 
-@algorithm("Array.bitsToArray")
+@algorithm("Array.bitsToArray", policies=("bit_order",))
 def bits_to_array(input_: float) -> Array:
     """Bits up to the highest one that is set, the least significant first (order not documented)."""
     word = int(input_) % 2**64

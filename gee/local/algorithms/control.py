@@ -61,7 +61,7 @@ def object_type(value: Any) -> str:
     return "Null" if value is None else type_name(value)
 
 
-@algorithm("Describe")
+@algorithm("Describe", policies=("non_finite_json",))
 def describe(input_: Any) -> Any:
     """What `getInfo()` shows of a value."""
     return encode(input_)

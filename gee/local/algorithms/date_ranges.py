@@ -62,14 +62,14 @@ def intersects(date_range: DateRange, other: DateRange) -> bool:
     return not is_empty(intersection(date_range, other))
 
 
-@algorithm("DateRange.intersection")
+@algorithm("DateRange.intersection", policies=("disjoint_ranges",))
 def intersection(date_range: DateRange, other: DateRange) -> DateRange:
     """Dates that are in both; of disjoint ranges an empty one at the later start (not documented)."""
     first = max(date_range.start.millis, other.start.millis)
     return DateRange(Date(first), Date(max(first, min(date_range.end.millis, other.end.millis))))
 
 
-@algorithm("DateRange.union")
+@algorithm("DateRange.union", policies=("disjoint_ranges",))
 def union(date_range: DateRange, other: DateRange) -> DateRange:
     """From the earlier start to the later end; empty ranges do not count, gaps are filled (not documented)."""
     there = [one for one in (date_range, other) if not is_empty(one)]

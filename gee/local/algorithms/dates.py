@@ -112,7 +112,13 @@ def moved(moment: dt.datetime, count: int, unit: str) -> dt.datetime:
     return (moment.astimezone(dt.UTC) + dt.timedelta(milliseconds=count * LENGTHS[unit])).astimezone(moment.tzinfo)
 
 
-@algorithm("Date.advance")
+@algorithm(
+    "Date.advance",
+    policies=(
+        "fraction_of_month",
+        "month_ends",
+    ),
+)
 def advance(date: Date, delta: float, unit: str, time_zone: str | None) -> Date:
     """Date some units later: whole ones by the calendar, the rest by the unit's average length (not documented)."""
     name, whole = unit_of(unit), int(delta)
@@ -120,13 +126,13 @@ def advance(date: Date, delta: float, unit: str, time_zone: str | None) -> Date:
     return Date(later.millis + round((delta - whole) * LENGTHS[name]))
 
 
-@algorithm("Date.difference")
+@algorithm("Date.difference", policies=("average_year",))
 def difference(date: Date, start: Date, unit: str) -> float:
     """Units of average length from another date to this."""
     return (date.millis - start.millis) / LENGTHS[unit_of(unit)]
 
 
-@algorithm("Date.unitRatio")
+@algorithm("Date.unitRatio", policies=("average_year",))
 def unit_ratio(numerator: str, denominator: str) -> float:
     """Average length of one unit in another."""
     return LENGTHS[unit_of(numerator)] / LENGTHS[unit_of(denominator)]

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from gee.local.algorithms.arrays import array, cat
+from gee.local.algorithms.image_bands import constant_band
 from gee.local.algorithms.lists import TYPES, checked
+from gee.local.band_names import checked as checked_name
 from gee.local.errors import EarthEngineError
+from gee.local.pixels import Image
 from gee.local.regexes import pattern
 from gee.local.table import algorithm
 from gee.local.values import Array, Function
@@ -153,3 +156,16 @@ def to_array(dictionary: dict[str, Any], keys: list[str] | None, axis: int) -> A
         raise EarthEngineError("All values must be numbers or arrays.")
     made = array(found, None)
     return Array(np.reshape(made.values, [1] * axis + [len(found)]), made.type)
+
+
+@algorithm("Dictionary.toImage")
+def to_image(dictionary: dict[str, Any], names: list[str] | None) -> Image:
+    """Constant bands of the numbers and arrays, in the order of the names given, else in natural order."""
+    wanted = sorted(dictionary) if names is None else names
+    bands = []
+    for name in wanted:
+        value = get(dictionary, name, None)
+        if isinstance(value, bool) or not isinstance(value, int | float | Array):
+            raise EarthEngineError(f"The value of '{name}' is neither a number nor an array.")
+        bands.append(constant_band(checked_name(name), value))
+    return Image(tuple(bands))

@@ -217,14 +217,14 @@ def reverse(list_: list[Any]) -> list[Any]:
     return list_[::-1]
 
 
-@algorithm("List.rotate")
+@algorithm("List.rotate", policies=("rotation",))
 def rotate(list_: list[Any], distance: int) -> list[Any]:
     """Moved toward the start, which goes on at the end: [1, 2, 3] by 1 is [2, 3, 1] (direction not documented)."""
     at = distance % len(list_) if list_ else 0
     return [*list_[at:], *list_[:at]]
 
 
-@algorithm("List.flatten")
+@algorithm("List.flatten", policies=("flatten_depth",))
 def flatten(list_: list[Any]) -> list[Any]:
     """Without inner lists, at all levels (the depth is not documented)."""
     found: list[Any] = []
@@ -265,7 +265,7 @@ def sort_key(value: Any) -> tuple[int, Any]:
     raise EarthEngineError(f"Values of type {type_name(value)} have no order.")
 
 
-@algorithm("List.sort")
+@algorithm("List.sort", policies=("mixed_sort",))
 def sort(list_: list[Any], keys: list[Any] | None) -> list[Any]:
     """In ascending order, of the keys where they are given; equal ones stay as they are."""
     by = list_ if keys is None else keys
@@ -274,7 +274,7 @@ def sort(list_: list[Any], keys: list[Any] | None) -> list[Any]:
     return [list_[at] for at in sorted(range(len(list_)), key=lambda at: sort_key(by[at]))]
 
 
-@algorithm("List.shuffle")
+@algorithm("List.shuffle", policies=("shuffle",))
 def shuffle(list_: list[Any], seed: Any) -> list[Any]:
     """In an order that depends on the seed alone (numpy's PCG64: not the service's); another each time for false."""
     chosen = None if seed is False else int(seed or 0)
@@ -345,7 +345,7 @@ def reduce(list_: list[Any], reducer: Reducer) -> Any:
     return next(iter(found.values())) if len(found) == 1 else found
 
 
-@algorithm("List.join")
+@algorithm("List.join", policies=("number_text",))
 def join(list_: list[Any], separator: str) -> str:
     """Texts, numbers and booleans, one after the other."""
     return separator.join(_joined(one) for one in list_)

@@ -44,7 +44,7 @@ def identity(size: int) -> Array:
     return held(np.eye(size, dtype=np.int64), pixel_types.named("uint8"))
 
 
-@algorithm("Array.eigen")
+@algorithm("Array.eigen", policies=("signs_of_vectors",))
 def eigen(input_: Array) -> Array:
     """Rows of an eigenvalue and its eigenvector, greatest value first; the sign of the first entry is not negative.
 
@@ -142,14 +142,14 @@ def matrix_cholesky_decomposition(array: Array) -> dict[str, Array]:
     return {"L": doubles(_solved(lambda: np.linalg.cholesky(matrix(array, square=True))))}
 
 
-@algorithm("Array.matrixQRDecomposition")
+@algorithm("Array.matrixQRDecomposition", policies=("signs_of_vectors",))
 def matrix_qr_decomposition(array: Array) -> dict[str, Array]:
     """Orthogonal Q (square) and upper triangle R with Q · R the matrix; signs are not documented."""
     q, r = np.linalg.qr(matrix(array), mode="complete")
     return {"Q": doubles(q), "R": doubles(r)}
 
 
-@algorithm("Array.matrixSingularValueDecomposition")
+@algorithm("Array.matrixSingularValueDecomposition", policies=("signs_of_vectors",))
 def matrix_singular_value_decomposition(array: Array) -> dict[str, Array]:
     """U, diagonal S and V with U · S · V' the matrix; signs are not documented."""
     values = matrix(array)

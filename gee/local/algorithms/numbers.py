@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gee.local import pixel_types
-from gee.local.algorithms.arithmetic import BINARY, CASTS, UNARY, Operation
+from gee.local.algorithms.arithmetic import BINARY, CASTS, UNARY, Operation, policies_of
 from gee.local.errors import EarthEngineError
 from gee.local.table import algorithm
 from gee.local.values import PixelType
@@ -46,13 +46,13 @@ def _elementwise(name: str, operation: Operation) -> Callable[..., float]:
 
     if name in BINARY:
 
-        @algorithm(f"Number.{name}")
+        @algorithm(f"Number.{name}", policies=policies_of(name))
         def binary(left: float, right: float) -> float:
             return apply(left, right)
 
         return binary
 
-    @algorithm(f"Number.{name}")
+    @algorithm(f"Number.{name}", policies=policies_of(name))
     def unary(input_: float) -> float:
         return apply(input_)
 
@@ -60,7 +60,7 @@ def _elementwise(name: str, operation: Operation) -> Callable[..., float]:
 
 
 def _cast(name: str, kind: PixelType) -> Callable[..., float]:
-    @algorithm(f"Number.{name}")
+    @algorithm(f"Number.{name}", policies=policies_of(name))
     def function(input_: float) -> float:
         if kind.precision == "int" and not math.isfinite(input_):
             raise EarthEngineError(f"{input_} is no whole number.")
@@ -109,7 +109,7 @@ def text_of(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
 
 
-@algorithm("Number.format")
+@algorithm("Number.format", policies=("number_text",))
 def format_number(number: float, pattern: str) -> str:
     """Number as one printf conversion says, with what stands before and after it; halves are rounded away from 0."""
     match = CONVERSION.match(pattern)

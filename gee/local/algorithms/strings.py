@@ -14,7 +14,7 @@ from gee.local.table import algorithm
 from gee.local.values import Date
 
 
-@algorithm("String")
+@algorithm("String", policies=("number_text",))
 def string(input_: Any) -> str:
     """Text of a text, number or boolean; of lists and dictionaries their JSON (not documented)."""
     if isinstance(input_, str):
@@ -131,7 +131,7 @@ def match(input_: str, regex: str, flags: str) -> list[str]:
     return [] if first is None else [first[0], *(group or "" for group in first.groups())]
 
 
-@algorithm("String.replace")
+@algorithm("String.replace", policies=("replacement_groups",))
 def replace(input_: str, regex: str, replacement: str, flags: str) -> str:
     """Text with the first match replaced, with g each; `$1` is the first group (not documented)."""
     given = _flags(flags, "gi")
