@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gee.local.catalogue.folder import FolderCatalogue
+from gee.local.exports import ImageExporter
 from gee.local.faults import Fault
 from gee.local.operation_queue import QueueLimits
 from gee.local.server.site import Settings
 
-ASSETS = "assets"
+ASSETS, EXPORTS = "assets", "exports"
 
 
 def settings_of(
@@ -18,8 +19,10 @@ def settings_of(
 ) -> Settings:
     """A server's settings with the catalogue, the exports and the operations of a folder, which is made."""
     (folder / ASSETS).mkdir(parents=True, exist_ok=True)
+    catalogue = FolderCatalogue(folder / ASSETS)
     return Settings(
-        catalogue=FolderCatalogue(folder / ASSETS),
+        catalogue=catalogue,
+        exporter=lambda context: ImageExporter(context, folder / EXPORTS, catalogue=catalogue),
         state=folder,
         threads=threads,
         limits=limits or QueueLimits(),

@@ -23,11 +23,11 @@ REMEMBERED = 50_000  # assets whose JSON is kept in memory
 class FolderCatalogue:
     """Assets below one folder; any number of threads, and of processes that add to it, at the same time.
 
-    An asset `A/B` is the folder `A/B` with an `asset.json`. Images of a collection come in the order of their ids.
+    `root` is that folder. An asset `A/B` is the folder `A/B` with an `asset.json`. Images of a collection come in the order of their ids.
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._files = OpenFiles()
         self._lock = threading.Lock()
         self._known: dict[Path, tuple[int, Item, Image | None]] = {}
@@ -73,7 +73,7 @@ class FolderCatalogue:
             Code 404 if there is none.
         """
         id_ = asset_id(asset)
-        folder = asset_folder(self._root, id_)
+        folder = asset_folder(self.root, id_)
         try:
             return self._read(folder)[0]
         except FileNotFoundError:
@@ -129,7 +129,7 @@ class FolderCatalogue:
             If it is there already and `overwrite` is not set, or its parent holds no assets.
         """
         item = replace(item, id=asset_id(item.id))
-        folder = asset_folder(self._root, item.id)
+        folder = asset_folder(self.root, item.id)
         self.check_free(item.id, overwrite=overwrite)
         if fill is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +148,7 @@ class FolderCatalogue:
         id_ = asset_id(asset)
         if is_root(id_):
             raise EarthEngineError(f"Invalid asset ID: '{id_}'.")
-        if (asset_folder(self._root, id_) / ITEM).exists() and not overwrite:
+        if (asset_folder(self.root, id_) / ITEM).exists() and not overwrite:
             raise EarthEngineError(f"Cannot overwrite asset '{id_}'.", code=409)
         parts = id_.split("/")
         for count in range(1, len(parts)):
@@ -167,7 +167,7 @@ class FolderCatalogue:
         item = self.get(asset)
         if is_root(item.id) or next(self._folders(item.id), None) is not None:
             raise EarthEngineError(f"Asset '{item.id}' has children and cannot be deleted.")
-        folder = asset_folder(self._root, item.id)
+        folder = asset_folder(self.root, item.id)
         shutil.rmtree(folder)
         with self._lock:
             self._known.pop(folder, None)
@@ -180,7 +180,7 @@ class FolderCatalogue:
 
     def _load(self, asset: str, kind: str) -> tuple[Item, Image | None]:
         try:
-            return self._read(asset_folder(self._root, asset))
+            return self._read(asset_folder(self.root, asset))
         except FileNotFoundError:
             raise EarthEngineError(
                 f"{kind} asset '{asset[:200]}' not found (does not exist or caller does not have access)."
@@ -188,13 +188,13 @@ class FolderCatalogue:
 
     def _kind(self, id_: str) -> str | None:
         try:
-            return self._read(asset_folder(self._root, id_))[0].kind
+            return self._read(asset_folder(self.root, id_))[0].kind
         except FileNotFoundError:
             return None
 
     def _folders(self, id_: str) -> Iterator[Path]:
         """Folders below an asset that are assets or lead to some, sorted."""
-        folder = asset_folder(self._root, id_)
+        folder = asset_folder(self.root, id_)
         for below in sorted(folder.iterdir()) if folder.is_dir() else ():
             if below.is_dir() and ((below / ITEM).is_file() or next(below.rglob(ITEM), None) is not None):
                 yield below
@@ -205,7 +205,7 @@ class FolderCatalogue:
         with self._lock:
             held = self._known.get(folder)
         if held is None or held[0] != stamp:
-            item = read_item(folder, folder.relative_to(self._root).as_posix())
+            item = read_item(folder, folder.relative_to(self.root).as_posix())
             held = stamp, item, item.image(self._files) if item.kind == "IMAGE" else None
             with self._lock:
                 if len(self._known) >= REMEMBERED:
