@@ -123,6 +123,11 @@ def _pixel(transform: Transform) -> float:
     return math.sqrt(abs(a * e - b * d))
 
 
+def _settled(value: float) -> float:
+    """A bound on a grid line exactly."""
+    return round(value) if abs(value - round(value)) < EDGE else value
+
+
 def _snapped(image: Image, request: BoundsRequest, projection: Projection) -> Grid:
     """Whole pixels of a projection that cover the bounds; an edge on a grid line adds none."""
     left, top, right, bottom = _bounds(image, request, projection)
@@ -134,7 +139,7 @@ def _snapped(image: Image, request: BoundsRequest, projection: Projection) -> Gr
 def _divided(image: Image, request: BoundsRequest, projection: Projection) -> Grid:
     """The bounds in a number of pixels, which may be oblong where both sides are given."""
     whole = _top_down(projection)
-    left, top, right, bottom = _bounds(image, request, whole)
+    left, top, right, bottom = (_settled(one) for one in _bounds(image, request, whole))
     across, down = right - left, bottom - top
     if across <= 0 or down <= 0:
         raise EarthEngineError("The geometry for image clipping must have an area.")
