@@ -103,7 +103,7 @@ def test_arrays(ee: Any, made: Made, expected: Any) -> None:
         (lambda ee: ee.Array([[0, -1], [1, 0]]).eigen(), "complex eigenvalues"),
         (lambda ee: ee.Array([[1, 2]]).reduce(ee.Reducer.minMax(), [0]), "fieldAxis is needed"),
         (lambda ee: ee.Array([[1, 2]]).reduce(ee.Reducer.minMax(), [0], 1), "fieldAxis 1 must be as long"),
-        (lambda ee: ee.Array([[1, 2]]).reduce(ee.Reducer.autoHistogram(), [0]), "must be a number"),
+        (lambda ee: ee.Array([[1, 2]]).reduce(ee.Reducer.fixedHistogram(0, 9, 2), [0]), "must be a number"),
     ],
 )
 def test_what_cannot_be_is_refused(ee: Any, made: Made, words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from gee.local.errors import EarthEngineError
@@ -36,6 +37,7 @@ class Wanted:
     call: Callable[[str], Function]
 
 
+ANYTHING = frozenset({"", "Object", "<any>"})  # lists of these are taken as they are
 PLAIN: dict[str, tuple[type[Any], ...]] = {
     "String": (str,),
     "Kernel": (Kernel,),
@@ -87,6 +89,7 @@ NAMES: tuple[tuple[type[Any], str], ...] = (
 )  # fmt: skip
 
 
+@cache
 def _parts(kind: str) -> tuple[str, str]:
     match = re.fullmatch(r"(\w+)<(.*)>", kind)
     return (match[1], match[2]) if match else (kind, "")
@@ -138,11 +141,9 @@ def _list(value: Any, wanted: Wanted) -> Any:
         value = value.values.tolist()
     if not isinstance(value, list):
         raise _wrong(value, "List", wanted.where)
-    return (
-        [one if one is None else coerce(one, wanted.inner, where=wanted.where, call=wanted.call) for one in value]
-        if wanted.inner
-        else value
-    )
+    if wanted.inner in ANYTHING:
+        return value
+    return [one if one is None else coerce(one, wanted.inner, where=wanted.where, call=wanted.call) for one in value]
 
 
 def _dictionary(value: Any, wanted: Wanted) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,17 +25,26 @@ def truth(value: Any) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two values are equal: numbers by value, lists and dictionaries by what they hold."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left == right
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(same(one, right[key]) for key, one in left.items())
-    if isinstance(left, Array) and isinstance(right, Array):
-        return np.array_equal(left.values, right.values)
-    return type(left) is type(right) and bool(left == right)
+    if type(left) is type(right) and isinstance(left, str | int):
+        return bool(left == right)
+    return bool(identity(left) == identity(right))
+
+
+def identity(value: Any) -> Hashable:
+    """What equal values have in common, and can be looked up by: 1 and 1.0 are equal, 1 and true are not."""
+    if isinstance(value, bool):
+        return "boolean", value
+    if value is None or isinstance(value, int | float | str):
+        return value
+    if isinstance(value, list):
+        return "list", tuple(identity(one) for one in value)
+    if isinstance(value, Mapping):
+        return "dictionary", frozenset((key, identity(one)) for key, one in value.items())
+    if isinstance(value, Array):
+        return "array", value.values.shape, value.values.astype(np.float64).tobytes()
+    if isinstance(value, Hashable):
+        return type(value), value
+    return type(value), id(value)
 
 
 @algorithm("If", lazy=True)

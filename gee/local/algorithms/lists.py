@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gee.local.algorithms.control import same
+from gee.local.algorithms.control import identity, same
 from gee.local.algorithms.numbers import text_of
 from gee.local.coercion import type_name
 from gee.local.errors import EarthEngineError, NotImplementedHereError
@@ -29,7 +29,13 @@ def position(values: list[Any], index: int, *, end: bool = False) -> int:
 
 def find(values: list[Any], element: Any) -> int:
     """First position of an element, or -1."""
-    return next((at for at, one in enumerate(values) if same(one, element)), -1)
+    wanted = identity(element)
+    return next((at for at, one in enumerate(values) if identity(one) == wanted), -1)
+
+
+def identities(values: list[Any]) -> set[Any]:
+    """What the elements are equal by."""
+    return {identity(one) for one in values}
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
@@ -93,7 +99,7 @@ def contains(list_: list[Any], element: Any) -> bool:
 @algorithm("List.containsAll")
 def contains_all(list_: list[Any], other: list[Any]) -> bool:
     """Whether all of the other list's elements are there."""
-    return all(find(list_, one) >= 0 for one in other)
+    return identities(other) <= identities(list_)
 
 
 @algorithm("List.equals")
@@ -185,7 +191,8 @@ def remove(list_: list[Any], element: Any) -> list[Any]:
 @algorithm("List.removeAll")
 def remove_all(list_: list[Any], other: list[Any]) -> list[Any]:
     """Without all that another list has."""
-    return [one for one in list_ if find(other, one) < 0]
+    gone = identities(other)
+    return [one for one in list_ if identity(one) not in gone]
 
 
 @algorithm("List.replace")
@@ -204,11 +211,10 @@ def replace_all(list_: list[Any], oldval: Any, newval: Any) -> list[Any]:
 @algorithm("List.distinct")
 def distinct(list_: list[Any]) -> list[Any]:
     """Without repetitions; the first of each stays."""
-    found: list[Any] = []
+    found: dict[Any, Any] = {}
     for one in list_:
-        if find(found, one) < 0:
-            found.append(one)
-    return found
+        found.setdefault(identity(one), one)
+    return [*found.values()]
 
 
 @algorithm("List.reverse")
