@@ -19,7 +19,6 @@ from gee.local.faults import Fault
 from gee.local.server.serving import serving
 from gee.local.server.site import Settings
 
-
 # old calls are still called: the client says that they are deprecated
 pytestmark = pytest.mark.filterwarnings(r"ignore:\w+\(\) is deprecated:DeprecationWarning")
 
