@@ -19,12 +19,12 @@ import pandas as pd
 import rasterio
 import zarr
 
-from dask_jobs.draw_figure import FILMS, PNG, SHEETS, FigureTask, Studio
+from dask_jobs.figures.draw_figure import FILMS, PNG, SHEETS, FigureTask, Studio
 from dask_jobs.figures.film_files import Format, write_film
 from dask_jobs.figures.footprints import outlines_of
 from dask_jobs.figures.histogram import CovLimits
+from dask_jobs.figures.quicklook import Gallery, merged_looks, stretch_of, take_look
 from dask_jobs.figures.style import Sheet, save_png, styled
-from dask_jobs.quicklook import Gallery, merged_looks, stretch_of, take_look
 from dask_jobs.write import Layer, write_cog
 from infra.grid import Grid
 from infra.region import Region
@@ -178,7 +178,7 @@ def _write_rasters(scenes: Scenes, folder: Path) -> None:
 
 
 def _series(scenes: Scenes) -> pd.DataFrame:
-    """Rows as `dask_jobs.time_series` gives them; zones are strips of the area."""
+    """Rows as `dask_jobs.statistics.time_series` gives them; zones are strips of the area."""
     rows = []
     strips = np.array_split(np.arange(scenes.grid.width), max(1, scenes.zones - 1))
     names = ["area", *(f"a zone with a long name, number {n}" for n in range(1, scenes.zones))]

@@ -15,10 +15,10 @@ from zlib import crc32
 import numpy as np
 from distributed import Client, LocalCluster
 
-from dask_jobs.pieces import pieces_of
 from dask_jobs.scenes import Pass, Raster, Scene
-from dask_jobs.stack_schema import StackLayout
-from dask_jobs.stack_store import (
+from dask_jobs.stack.pieces import pieces_of
+from dask_jobs.stack.schema import StackLayout
+from dask_jobs.stack.store import (
     open_stack,
 )
 from infra.grid import Grid, Window, union

@@ -12,10 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs.block_layout import lay_out
-from dask_jobs.exact_median import Counts, Near, expected_middles, lower_counts, medians, middles, upper_counts
-from dask_jobs.reduce_block import expect_middles, find_medians, look_again, merge_first_looks, reduce_block
-from dask_jobs.reduction import Block, Reduction, open_work, prepare
+from dask_jobs.reduction.block_layout import lay_out
+from dask_jobs.reduction.reduce_block import expect_middles, find_medians, look_again, merge_first_looks, reduce_block
+from dask_jobs.reduction.work import Block, Reduction, open_work, prepare
+from dask_jobs.statistics.exact_median import (
+    Counts,
+    Near,
+    expected_middles,
+    lower_counts,
+    medians,
+    middles,
+    upper_counts,
+)
 from infra.errors import SarbatchError
 from infra.storage import Location
 

@@ -12,9 +12,9 @@ from figure_gallery import POLARIZATION, films, masked, sheets, speckle, studio_
 from matplotlib.colors import to_rgb
 from PIL import Image, ImageSequence
 
-from dask_jobs.draw_figure import PNG, FigureTask, Studio, draw_figure
+from dask_jobs.figures.draw_figure import PNG, FigureTask, Studio, draw_figure
+from dask_jobs.figures.quicklook import read_raster, take_look
 from dask_jobs.figures.style import NO_DATA, save_png, styled
-from dask_jobs.quicklook import read_raster, take_look
 from infra.errors import InputError, SarbatchError
 from infra.storage import Location
 

@@ -17,18 +17,18 @@ from figure_gallery import BURST, POLARIZATION, Scenes, masked, real_burst, shee
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from dask_jobs.draw_figure import Studio
-from dask_jobs.draw_stack import FigureChoice, _steps
 from dask_jobs.figures.bins import Histogram
+from dask_jobs.figures.draw_figure import Studio
+from dask_jobs.figures.draw_stack import FigureChoice, _steps
 from dask_jobs.figures.footprints import outlines_of
 from dask_jobs.figures.ground import ground_of, round_length, ticks
 from dask_jobs.figures.histogram import CovLimits, draw_cov
 from dask_jobs.figures.map import DrawnMap, Heading, draw_map
 from dask_jobs.figures.map_marks import Shade
 from dask_jobs.figures.picture import Averager, Picture
+from dask_jobs.figures.quicklook import DB, stretch_of
 from dask_jobs.figures.style import NO_DATA, Sheet, line_look, styled
-from dask_jobs.ledger import Ledger, Step
-from dask_jobs.quicklook import DB, stretch_of
+from dask_jobs.stack.ledger import Ledger, Step
 from infra.errors import InputError
 from infra.grid import Grid, Window
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs.cycle_sampling import LEAST_SPREAD, sampled_spread
-from dask_jobs.harmonic import YEAR, harmonic
+from dask_jobs.statistics.cycle_sampling import LEAST_SPREAD, sampled_spread
+from dask_jobs.statistics.harmonic import YEAR, harmonic
 
 EPOCH = date(1970, 1, 1)
 

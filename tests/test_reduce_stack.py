@@ -21,11 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rio_cogeo.cogeo import cog_validate
 
-from dask_jobs.block_layout import PIXEL_BYTES, SPARE_PLANES, lay_out
-from dask_jobs.ledger import ATTRIBUTE, Ledger, Step
-from dask_jobs.reduce_stack import reduce_stack
-from dask_jobs.reduction import Reduction
-from dask_jobs.time_series import Zone
+from dask_jobs.reduction.block_layout import PIXEL_BYTES, SPARE_PLANES, lay_out
+from dask_jobs.reduction.reduce_stack import reduce_stack
+from dask_jobs.reduction.work import Reduction
+from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, Step
+from dask_jobs.statistics.time_series import Zone
 from dask_jobs.written import Written
 from infra.errors import CancelledError, InputError
 from infra.grid import Grid, Window

@@ -30,7 +30,8 @@ pytestmark = [
     pytest.mark.skipif(not BURST.is_dir(), reason="the real OPERA scenes are not at ../shared/data"),
     pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),  # rioxarray's way with affine
 ]
-TASKS = {"statistics": statistics(zones="zones.geojson")}
+PICTURES = {"dates": "none", "animation": [], "animation_means": ["gif"]}
+TASKS = {"statistics": statistics(zones="zones.geojson", figures=PICTURES, report=True)}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,11 @@ def labels(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in names)
 
 
+def content(href: str, settings: Settings) -> bytes:
+    folder, _, name = href.rpartition("/")
+    return Location.parse(folder, s3=settings.s3).read(name)
+
+
 def test_a_run_on_s3_gives_what_a_folder_gives(settings: Settings, remote: Run, local: Run) -> None:
     there, here = (sarbatch_json("products", run.id)["products"] for run in (remote, local))
     assert sorted(map(labels, there)) == sorted(map(labels, here))
@@ -108,6 +114,11 @@ def test_a_run_on_s3_gives_what_a_folder_gives(settings: Settings, remote: Run, 
             got = stack[polarization].compute(scheduler="synchronous").values
             np.testing.assert_array_equal(got, power[:DATES])
     for row in there:
+        if row["role"] in {"file", "figure"}:
+            [twin] = [one for one in here if labels(one) == labels(row)]
+            assert content(row["href"], settings) == Path(twin["href"]).read_bytes(), row["href"]
+        if row["role"] in {"file", "figure", "report"}:
+            continue
         wanted = {name: row[name] for name in ("task", "name", "polarization", "date", "media_type") if row[name]}
         first, second = (open_product(run, settings=settings, **wanted) for run in (remote, local))
         if row["role"] == "table":

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs.smoothing import Smoothing, smooth
+from dask_jobs.statistics.smoothing import Smoothing, smooth
 
 
 def oracle(power: np.ndarray, days: np.ndarray, window: float, degree: int) -> np.ndarray:

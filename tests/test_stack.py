@@ -24,11 +24,11 @@ from stack_scenes import (
     size_of,
 )
 
-from dask_jobs.ledger import continuation, obstacles
 from dask_jobs.scenes import Raster
-from dask_jobs.stack import append_passes
-from dask_jobs.stack_schema import StackLayout
-from dask_jobs.stack_store import (
+from dask_jobs.stack.append import append_passes
+from dask_jobs.stack.ledger import continuation, obstacles
+from dask_jobs.stack.schema import StackLayout
+from dask_jobs.stack.store import (
     collect_garbage,
     groups,
     has_tag,
@@ -197,7 +197,7 @@ def test_real_bursts_of_one_pass_lie_where_their_coordinates_say(client: Client,
         pytest.skip(f"no real scenes at {data}")
     from dask_jobs.passes import group_passes, stack_grid
     from dask_jobs.readers import opera
-    from dask_jobs.stack import MosaicReader
+    from dask_jobs.stack.append import MosaicReader
     from infra.storage import S3Options
 
     found = opera.find([str(p) for p in sorted(data.iterdir()) if p.is_dir()], s3=S3Options())
@@ -223,7 +223,7 @@ def test_the_mosaic_reader_hides_what_lies_outside_a_polygon(client: Client, tmp
     from pyproj import Transformer
     from shapely import Point
 
-    from dask_jobs.stack import MosaicReader
+    from dask_jobs.stack.append import MosaicReader
     from infra.region import Region
 
     values = np.random.default_rng(7).gamma(4.0, 0.025, BASE.shape).astype("float32")

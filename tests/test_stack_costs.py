@@ -23,10 +23,10 @@ from stack_scenes import (
     size_of,
 )
 
-from dask_jobs import stack as stack_module
-from dask_jobs.pieces import batches_of, blocks_of, pieces_of
-from dask_jobs.stack import append_passes
-from dask_jobs.stack_store import (
+from dask_jobs.stack import append as stack_module
+from dask_jobs.stack.append import append_passes
+from dask_jobs.stack.pieces import batches_of, blocks_of, pieces_of
+from dask_jobs.stack.store import (
     open_stack,
     readonly_session,
 )

@@ -20,8 +20,8 @@ from stack_scenes import (
     two_steps,
 )
 
-from dask_jobs.stack import append_passes
-from dask_jobs.stack_store import (
+from dask_jobs.stack.append import append_passes
+from dask_jobs.stack.store import (
     collect_garbage,
     groups,
     open_stack,
@@ -129,7 +129,7 @@ DRIVER = """
 import os, signal, sys
 from distributed import Client, LocalCluster
 from infra.storage import Location
-from dask_jobs.stack import append_passes
+from dask_jobs.stack.append import append_passes
 from stack_scenes import Reader, layout_of, series, two_steps
 
 def checkpoint(phase, fraction):

@@ -19,9 +19,9 @@ from stack_scenes import (
     size_of,
 )
 
-from dask_jobs.stack import append_passes
-from dask_jobs.stack_export import export_geotiffs, export_zarr
-from dask_jobs.stack_store import (
+from dask_jobs.stack.append import append_passes
+from dask_jobs.stack.export import export_geotiffs, export_zarr
+from dask_jobs.stack.store import (
     open_stack,
     publish_tag,
     snapshot_id,

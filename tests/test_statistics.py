@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs.percentile_name import percentile_name
-from dask_jobs.sorting_network import compare_exchanges
-from dask_jobs.statistics import temporal_statistics
+from dask_jobs.statistics.percentile_name import percentile_name
+from dask_jobs.statistics.sorting_network import compare_exchanges
+from dask_jobs.statistics.temporal import temporal_statistics
 
 PERCENTILES = (0.0, 2.5, 5.0, 50.0, 95.0, 100.0)
 

@@ -17,12 +17,12 @@ from distributed import Client, LocalCluster
 from rio_cogeo.cogeo import cog_validate
 from test_reduce_stack import make_stack
 
-from dask_jobs.harmonic import harmonic
-from dask_jobs.reduce_stack import reduce_stack
-from dask_jobs.reduction import Reduction
-from dask_jobs.smoothing import Smoothing
-from dask_jobs.threshold import Threshold
-from dask_jobs.trend import trend
+from dask_jobs.reduction.reduce_stack import reduce_stack
+from dask_jobs.reduction.work import Reduction
+from dask_jobs.statistics.harmonic import harmonic
+from dask_jobs.statistics.smoothing import Smoothing
+from dask_jobs.statistics.threshold import Threshold
+from dask_jobs.statistics.trend import trend
 from dask_jobs.written import Written
 from infra.errors import CancelledError
 from infra.grid import Grid

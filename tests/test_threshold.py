@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs.exact_median import RADIX, Counts, lower_counts, upper_counts
-from dask_jobs.speckle_floor import mode, speckle_floor
-from dask_jobs.threshold import (
+from dask_jobs.statistics.exact_median import RADIX, Counts, lower_counts, upper_counts
+from dask_jobs.statistics.speckle_floor import mode, speckle_floor
+from dask_jobs.statistics.threshold import (
     NOT_KNOWN,
     Bounds,
     Tally,

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dask_jobs import exact_median
-from dask_jobs.exact_median import Counts, medians, middles
-from dask_jobs.time_series import COLUMNS, Partial, Zone, first_look, members, merge, second_look, series_table
+from dask_jobs.statistics import exact_median
+from dask_jobs.statistics.exact_median import Counts, medians, middles
+from dask_jobs.statistics.time_series import (
+    COLUMNS,
+    Partial,
+    Zone,
+    first_look,
+    members,
+    merge,
+    second_look,
+    series_table,
+)
 from infra.grid import Grid, Window
 from infra.region import Region
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dask_jobs.trend import YEAR, Trend, trend
+from dask_jobs.statistics.trend import YEAR, Trend, trend
 
 
 def of(series: np.ndarray, days: np.ndarray) -> tuple[float, float]:

@@ -26,7 +26,7 @@ def draw_series(table: pd.DataFrame, *, quantity: str, heading: Heading) -> Shee
 
     Parameters
     ----------
-    table : as `dask_jobs.time_series` writes it; `smoothed_db` is drawn where it is there
+    table : as `dask_jobs.statistics.time_series` writes it; `smoothed_db` is drawn where it is there
     quantity : what the axes are called ("VV γ⁰")
     """
     zones = list(dict.fromkeys(table["zone"]))

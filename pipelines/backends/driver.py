@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from pipelines.kinds.binding import Binding
 
-LOG_EVERY = 5.0  # seconds between log files
+SHORT_LOG = 20_000  # letters: written anew with every line
+LOG_EVERY = 5.0  # seconds between log files that are longer
 REPORT_EVERY = 0.5  # seconds between progress files, so that a thousand blocks are not a thousand objects
 COMMITTING = frozenset({"block", "last-write", "before-publication"})  # what follows cannot be taken back
 KEPT = frozenset({"committed", "write"})  # what came before is not lost if the driver dies now
@@ -229,7 +230,7 @@ def _logged(desk: Desk, attempt: int) -> Iterator[None]:
 
 
 class _DeskHandler(logging.Handler):
-    """Writes the log of an attempt anew every few seconds: objects cannot grow."""
+    """Writes the log of an attempt anew with each line, a long one every few seconds: objects cannot grow."""
 
     def __init__(self, desk: Desk, attempt: int) -> None:
         super().__init__()
@@ -239,7 +240,7 @@ class _DeskHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._text += self.format(record) + "\n"
-        if time.monotonic() - self._written >= LOG_EVERY or record.levelno >= logging.WARNING:
+        if len(self._text) < SHORT_LOG or time.monotonic() - self._written >= LOG_EVERY:
             self.flush()
 
     def flush(self) -> None:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from distributed import Worker, WorkerPlugin
 
-MODULES = ("icechunk", "zarr", "xarray", "rasterio", "pandas", "numba")
+MODULES = ("obstore", "icechunk", "zarr", "xarray", "rasterio", "pandas", "numba")
 
 
 class FirstImports(WorkerPlugin):  # type: ignore[misc] # distributed publishes no types

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from _speckle_stack import BAND, TAG
 
-from dask_jobs.stack_store import open_stack
+from dask_jobs.stack.store import open_stack
 from infra.storage import Location
 
 BLOCK = {"time": -1, "y": 512, "x": 512}

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from dask_jobs.ledger import ATTRIBUTE, Ledger, Step
-from dask_jobs.stack_schema import StackLayout, array_of, make_arrays, resize_time, seconds, write_frame
-from dask_jobs.stack_store import MAIN, publish_tag, writable_repository
+from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, Step
+from dask_jobs.stack.schema import StackLayout, array_of, make_arrays, resize_time, seconds, write_frame
+from dask_jobs.stack.store import MAIN, publish_tag, writable_repository
 from infra.grid import Grid
 from infra.storage import Location
 

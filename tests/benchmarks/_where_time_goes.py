@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dask_jobs.block_layout import lay_out
-from dask_jobs.cov_look import count_cov
-from dask_jobs.exact_median import Near
-from dask_jobs.reduce_block import expect_middles, find_medians, look_again, merge_first_looks
-from dask_jobs.reduction import Block, Reduction, open_work, prepare
-from dask_jobs.statistics import temporal_statistics
-from dask_jobs.time_series import first_look, rows
+from dask_jobs.reduction.block_layout import lay_out
+from dask_jobs.reduction.cov_look import count_cov
+from dask_jobs.reduction.reduce_block import expect_middles, find_medians, look_again, merge_first_looks
+from dask_jobs.reduction.work import Block, Reduction, open_work, prepare
+from dask_jobs.statistics.exact_median import Near
+from dask_jobs.statistics.temporal import temporal_statistics
+from dask_jobs.statistics.time_series import first_look, rows
 from dask_jobs.write import Layer, pack_levels, write_levels
 from infra.grid import Window
 from infra.storage import Location

@@ -28,8 +28,8 @@ import _one_liners
 import _where_time_goes
 from _speckle_stack import BAND, TAG, make_stack
 
-from dask_jobs.reduce_stack import Reduced, reduce_pixels, reduce_stack
-from dask_jobs.reduction import Reduction
+from dask_jobs.reduction.reduce_stack import Reduced, reduce_pixels, reduce_stack
+from dask_jobs.reduction.work import Reduction
 from infra.clusters import connect, ensure_local_cluster, stop_local_cluster
 from infra.settings import load_settings
 from infra.storage import Location
@@ -114,7 +114,7 @@ def decode(share: int, *, store: Location, of: int) -> None:
     """Decode every `of`-th column of chunks, from number `share` on."""
     import zarr
 
-    from dask_jobs.stack_store import readonly_session
+    from dask_jobs.stack.store import readonly_session
 
     stack: Any = zarr.open_array(readonly_session(store, tag=TAG).store, path=BAND, mode="r")
     _, height, width = stack.shape

@@ -23,8 +23,8 @@ from pipelines.report.compose import compose
 from pipelines.report.page import write_report
 
 if TYPE_CHECKING:
-    from dask_jobs.draw_stack import FigureChoice, Subject
-    from dask_jobs.time_series import Zone
+    from dask_jobs.figures.draw_stack import FigureChoice, Subject
+    from dask_jobs.statistics.time_series import Zone
 
 PIXELS_PER_SECOND = 40e6  # of one core: read, decode, reduce, all dates and polarizations
 HARMONIC_PER_SECOND = 300e6  # dates of pixels
@@ -71,13 +71,13 @@ def continuation(order: Order, survey: Survey) -> Continuation:
 
 def make(order: Order, driver: Driver) -> list[Product]:
     """Reduce every group of the stack to rasters and a table."""
-    from dask_jobs.block_layout import BLOCK_BYTES
-    from dask_jobs.draw_stack import draw_stack
-    from dask_jobs.reduce_stack import reduce_stack
-    from dask_jobs.reduction import Reduction
-    from dask_jobs.smoothing import Smoothing
-    from dask_jobs.threshold import Threshold
-    from dask_jobs.time_series import Zone
+    from dask_jobs.figures.draw_stack import draw_stack
+    from dask_jobs.reduction.block_layout import BLOCK_BYTES
+    from dask_jobs.reduction.reduce_stack import reduce_stack
+    from dask_jobs.reduction.work import Reduction
+    from dask_jobs.statistics.smoothing import Smoothing
+    from dask_jobs.statistics.threshold import Threshold
+    from dask_jobs.statistics.time_series import Zone
 
     parameters = StackStatistics.model_validate(order.parameters)
     stack = order.inputs["stack"]
@@ -144,7 +144,7 @@ def _checkpoint(driver: Driver, index: int, total: int, *, part: tuple[float, fl
 
 def _figure_choice(parameters: StackStatistics) -> FigureChoice | None:
     """What to draw; None for nothing."""
-    from dask_jobs.draw_stack import FigureChoice
+    from dask_jobs.figures.draw_stack import FigureChoice
 
     if parameters.figures == "none":
         return None
@@ -179,7 +179,7 @@ def _check_dates(parameters: StackStatistics, groups: Mapping[str, Any]) -> None
 
 def _subject(order: Order, *, group: str) -> Subject:
     """What the figures say of the stack, and where its scenes are."""
-    from dask_jobs.draw_stack import Subject
+    from dask_jobs.figures.draw_stack import Subject
     from dask_jobs.figures.footprints import outlines_of
 
     scenes = order.inputs["stack"].document["groups"][group]["scenes"]
@@ -224,7 +224,7 @@ def _check_cycle_and_trend(parameters: StackStatistics, groups: Mapping[str, Any
     """What no pixel can have because of the stack's dates is refused, rather than made as rasters without data."""
     import numpy as np
 
-    from dask_jobs.cycle_sampling import LEAST_DATES, LEAST_SPREAD, sampled_spread
+    from dask_jobs.statistics.cycle_sampling import LEAST_DATES, LEAST_SPREAD, sampled_spread
 
     wanted = ["harmonic"] * (parameters.harmonic is not None) + ["trend"] * parameters.trend
     for group in groups.values():

@@ -114,7 +114,7 @@ def continuation(order: Order, survey: Survey) -> Continuation:  # noqa: ARG001 
 def open_store(store: Location, *, media_type: str, key: str, group: str) -> xr.Dataset:
     """Lazy dataset, dims (time, y, x), of a stack as its key was published, or of its plain Zarr copy."""
     if media_type == MEDIA_TYPE:
-        from dask_jobs.stack_store import open_stack
+        from dask_jobs.stack.store import open_stack
 
         return open_stack(store, tag=short(key), group=group)
     import xarray as xr
@@ -125,9 +125,9 @@ def open_store(store: Location, *, media_type: str, key: str, group: str) -> xr.
 
 def make(order: Order, driver: Driver) -> list[Product]:
     """Append what the line's store lacks, tag it with the key, and write the exports."""
-    from dask_jobs.stack import MosaicReader, append_passes
-    from dask_jobs.stack_schema import StackLayout
-    from dask_jobs.stack_store import publish_tag
+    from dask_jobs.stack.append import MosaicReader, append_passes
+    from dask_jobs.stack.schema import StackLayout
+    from dask_jobs.stack.store import publish_tag
 
     parameters = BackscatterStack.model_validate(order.parameters)
     generation, _ = line_generation(order)
@@ -183,7 +183,7 @@ def _checkpoint(driver: Driver, index: int, total: int) -> Callable[[str, float]
 def _exports(
     order: Order, parameters: BackscatterStack, store: Location, label: str, driver: Driver
 ) -> Iterator[Product]:
-    from dask_jobs.stack_export import export_geotiffs, export_zarr
+    from dask_jobs.stack.export import export_geotiffs, export_zarr
 
     tag = short(order.key)
     if parameters.export.zarr:

@@ -12,8 +12,8 @@ from pipelines.keys import short
 from pipelines.orders import Order
 
 if TYPE_CHECKING:
-    from dask_jobs.ledger import Ledger
     from dask_jobs.scenes import Pass
+    from dask_jobs.stack.ledger import Ledger
 
 
 def ordered_passes(order: Order) -> dict[str, tuple[Pass, ...]]:
@@ -39,14 +39,14 @@ def line_store(order: Order, generation: int) -> Location:
 
 def held_ledger(store: Location, label: str) -> Ledger | None:
     """What a group of a store holds; None where there is no such thing yet."""
-    from dask_jobs.stack_store import read_ledger
+    from dask_jobs.stack.store import read_ledger
 
     return read_ledger(store, group=label)
 
 
 def line_generation(order: Order) -> tuple[int, list[str]]:
     """First generation of the line's store that these scenes can go on in, and why those that are there cannot."""
-    from dask_jobs.ledger import obstacles
+    from dask_jobs.stack.ledger import obstacles
 
     notes: list[str] = []
     passes, grids = ordered_passes(order), ordered_grids(order)

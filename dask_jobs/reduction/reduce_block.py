@@ -14,11 +14,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dask_jobs.cov_look import count_cov
-from dask_jobs.exact_median import Blocks, Counts, Middles, Near, expected_middles, lower_counts, medians, middles
-from dask_jobs.reduction import Block, Work
-from dask_jobs.threshold import Bounds, mask, thresholded
-from dask_jobs.time_series import Partial, first_look, merge, rows, to_db
+from dask_jobs.reduction.cov_look import count_cov
+from dask_jobs.reduction.work import Block, Work
+from dask_jobs.statistics.exact_median import (
+    Blocks,
+    Counts,
+    Middles,
+    Near,
+    expected_middles,
+    lower_counts,
+    medians,
+    middles,
+)
+from dask_jobs.statistics.threshold import Bounds, mask, thresholded
+from dask_jobs.statistics.time_series import Partial, first_look, merge, rows, to_db
 from dask_jobs.write import Layer, write_cog
 from infra.grid import Window
 from infra.storage import Location
@@ -35,7 +44,7 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
     near : buckets in which the middle of each time step and zone is expected (`expect_middles`); None: where this
         block's own are
     """
-    from dask_jobs.statistics import temporal_statistics
+    from dask_jobs.statistics.temporal import temporal_statistics
 
     power = work.pixels(block)
     made = temporal_statistics(power, days=work.days, percentiles=work.percentiles, min_count=work.min_count)
@@ -52,8 +61,8 @@ def reduce_block(block: Block, near: np.ndarray | None = None, *, work: Work) ->
 
 def _fitted(power: np.ndarray, *, work: Work) -> dict[str, np.ndarray]:
     """What is fitted to each pixel where it was asked for: a cycle, a trend."""
-    from dask_jobs.harmonic import harmonic
-    from dask_jobs.trend import trend
+    from dask_jobs.statistics.harmonic import harmonic
+    from dask_jobs.statistics.trend import trend
 
     made: dict[str, np.ndarray] = {}
     if work.harmonic_period is not None:

@@ -8,8 +8,8 @@ import numba
 import numpy as np
 
 from dask_jobs.compiled import compiled
-from dask_jobs.percentile_name import percentile_name
-from dask_jobs.sorting_network import compare_exchanges
+from dask_jobs.statistics.percentile_name import percentile_name
+from dask_jobs.statistics.sorting_network import compare_exchanges
 
 NO_DATE = -1
 STRIP_BYTES = 1 << 17  # of power of one strip of pixels: stays in the second-level cache while it is sorted

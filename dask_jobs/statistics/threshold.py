@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dask_jobs.exact_median import Counts, Middles, found_values, places
+from dask_jobs.statistics.exact_median import Counts, Middles, found_values, places
 
 NOT_KNOWN = 255  # no-data of the mask
 

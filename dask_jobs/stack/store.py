@@ -1,6 +1,6 @@
 """The store of a stack: one Icechunk repository, a group per orbit, a tag per published key.
 
-Reading needs nothing but this module; `dask_jobs.stack` writes. Every reader sees whole commits only.
+Reading needs nothing but this module; `dask_jobs.stack.append` writes. Every reader sees whole commits only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, utc
 from infra.errors import (
     CredentialsError,
     EngineError,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dask_jobs.exact_median import Counts, Middles, lower_counts, pack, unpack, upper_counts
-from dask_jobs.smoothing import Smoothing, smooth
+from dask_jobs.statistics.exact_median import Counts, Middles, lower_counts, pack, unpack, upper_counts
+from dask_jobs.statistics.smoothing import Smoothing, smooth
 from infra.region import Region
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def first_look(power: np.ndarray, *, inside: Sequence[np.ndarray]) -> tuple[Part
     power : dims (time, y, x), float32, linear power; not finite where there is no data
     inside : flat pixel indices of each zone (`members`)
     """
-    from dask_jobs.row_kernels import row_moments
+    from dask_jobs.statistics.row_kernels import row_moments
 
     shape = power.shape[0], len(inside)
     count, mean, squares = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape)

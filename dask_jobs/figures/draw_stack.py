@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
-from dask_jobs.draw_figure import PNG, FigureTask, Studio, draw_figure
+from dask_jobs.figures.draw_figure import PNG, FigureTask, Studio, draw_figure
 from dask_jobs.figures.film_files import MEDIA, Format
 from dask_jobs.figures.footprints import Outline
 from dask_jobs.figures.histogram import CovLimits
-from dask_jobs.ledger import Ledger, utc
-from dask_jobs.quicklook import LONGEST, Gallery, Look, look_name, merged_looks, stretch_of, take_look
-from dask_jobs.reduction import Reduction, Work, open_work
-from dask_jobs.task_runner import Checkpoint, TaskRunner
+from dask_jobs.figures.quicklook import LONGEST, Gallery, Look, look_name, merged_looks, stretch_of, take_look
+from dask_jobs.reduction.task_runner import Checkpoint, TaskRunner
+from dask_jobs.reduction.work import Reduction, Work, open_work
+from dask_jobs.stack.ledger import Ledger, utc
 from dask_jobs.written import Written
 from infra.errors import InputError
 from infra.storage import Location
@@ -87,7 +87,7 @@ def draw_stack(
 
     Parameters
     ----------
-    reduction, written : what was reduced, and what `dask_jobs.reduce_stack` made of it in `parts`
+    reduction, written : what was reduced, and what `dask_jobs.reduction.reduce_stack` made of it in `parts`
     client : of the cluster whose workers draw
     checkpoint : called after every task; what it raises stops the drawing, which a later call takes up again
 

@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-FIRST_POSITIVE = 0x8001  # upper half of the ordered bits (`dask_jobs.exact_median`): zero and denormals lie below
+FIRST_POSITIVE = (
+    0x8001  # upper half of the ordered bits (`dask_jobs.statistics.exact_median`): zero and denormals lie below
+)
 LAST_FINITE = 0xFF7F
 BANDWIDTH = 0.05  # of the kernel, as a share of the coefficient of variation
 LEAST_PIXELS = 100  # fewer have no mode worth the name

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import nan
 
-from dask_jobs.percentile_name import percentile_name
-from dask_jobs.threshold import NOT_KNOWN
+from dask_jobs.statistics.percentile_name import percentile_name
+from dask_jobs.statistics.threshold import NOT_KNOWN
 from dask_jobs.write import Layer, Overview
 
 
@@ -18,7 +18,7 @@ class StatisticLayer:
     Attributes
     ----------
     name : of the product
-    array : the statistic that it shows (`dask_jobs.statistics`); in dB where the units say so
+    array : the statistic that it shows (`dask_jobs.statistics.temporal`); in dB where the units say so
     kept : of that statistic, what a threshold keeps
     """
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from dask_jobs.figures.bins import Bins, Histogram
 from dask_jobs.figures.picture import Averager, Picture
-from dask_jobs.stack_store import icechunk_errors
+from dask_jobs.stack.store import icechunk_errors
 from infra.grid import Grid, Window
 from infra.storage import Location, gdal_environment, gdal_path
 

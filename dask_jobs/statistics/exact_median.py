@@ -88,7 +88,7 @@ Blocks = Callable[[], Iterator[Counts]]
 
 def upper_counts(rows: Iterable[np.ndarray]) -> Counts:
     """Histograms of the upper 16 bits of each row's values (float32; those that are not finite are passed over)."""
-    from dask_jobs.row_kernels import count_upper
+    from dask_jobs.statistics.row_kernels import count_upper
 
     histogram = np.zeros(RADIX, dtype=np.int32)
     return Counts.of(count_upper(np.ascontiguousarray(values, dtype=np.float32), histogram) for values in rows)
@@ -139,7 +139,7 @@ class Near:
     @classmethod
     def of(cls, rows: Iterable[np.ndarray], *, bucket: np.ndarray) -> Near:
         """What of each row (float32) lies in its buckets."""
-        from dask_jobs.row_kernels import values_between
+        from dask_jobs.statistics.row_kernels import values_between
 
         found = [values_between(values, *where) for values, where in zip(rows, bucket.T.tolist(), strict=True)]
         starts = np.cumsum([0, *(values.size for values in found)], dtype=np.int64)
@@ -182,7 +182,7 @@ def lower_counts(rows: Iterable[np.ndarray], *, found: Middles) -> Counts:
 
     Row 2r + 1 is empty where both middle values of row r lie in one bucket.
     """
-    from dask_jobs.row_kernels import values_between
+    from dask_jobs.statistics.row_kernels import values_between
 
     def keys(values: np.ndarray, *, bucket: int) -> tuple[np.ndarray, np.ndarray]:
         seen, times = np.unique(_ordered(values_between(values, bucket, bucket)) & LOW_BITS, return_counts=True)

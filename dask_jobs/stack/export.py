@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
-from dask_jobs.stack_schema import array_of, seconds
-from dask_jobs.stack_store import icechunk_errors, read_ledger, readonly_session
+from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.stack.schema import array_of, seconds
+from dask_jobs.stack.store import icechunk_errors, read_ledger, readonly_session
 from dask_jobs.written import Written
 from infra.errors import InputError
 from infra.storage import Location

@@ -22,9 +22,9 @@ from dask_jobs.figures.footprints import Outline, draw_footprints
 from dask_jobs.figures.histogram import CovLimits, Side, draw_cov, draw_date, power_shade
 from dask_jobs.figures.map import Heading, draw_map
 from dask_jobs.figures.map_marks import Shade
+from dask_jobs.figures.quicklook import Gallery, read_raster
 from dask_jobs.figures.series import draw_series
 from dask_jobs.figures.style import VARIATION, Sheet, save_png, signed, styled
-from dask_jobs.quicklook import Gallery, read_raster
 from infra.errors import SarbatchError
 from infra.region import Region
 from infra.storage import Location

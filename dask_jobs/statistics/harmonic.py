@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from dask_jobs.compiled import compiled
-from dask_jobs.cycle_sampling import LEAST_DATES, LEAST_SPREAD
+from dask_jobs.statistics.cycle_sampling import LEAST_DATES, LEAST_SPREAD
 
 YEAR = 365.25  # days
 FLAT = 1e-6  # amplitude over mean below which single precision has no phase

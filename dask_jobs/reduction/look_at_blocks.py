@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dask_jobs.reduce_block import expect_middles, reduce_block
-from dask_jobs.reduction import Block
-from dask_jobs.task_runner import TaskRunner
+from dask_jobs.reduction.reduce_block import expect_middles, reduce_block
+from dask_jobs.reduction.task_runner import TaskRunner
+from dask_jobs.reduction.work import Block
 
 WAVES = 1 / 16, 1 / 4, 1.0  # shares of the blocks that are reduced when a wave ends
 GOLDEN = 0.6180339887498949

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dask_jobs.ledger import utc
+from dask_jobs.stack.ledger import utc
 from infra.errors import StateError
 
 if TYPE_CHECKING:

@@ -14,11 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from dask_jobs.block_layout import BLOCK_BYTES, lay_out
-from dask_jobs.cov_look import CovSummary, summarise_cov
-from dask_jobs.ledger import Ledger, utc
-from dask_jobs.look_at_blocks import look_at_blocks
-from dask_jobs.reduce_block import (
+from dask_jobs.reduction.block_layout import BLOCK_BYTES, lay_out
+from dask_jobs.reduction.cov_look import CovSummary, summarise_cov
+from dask_jobs.reduction.look_at_blocks import look_at_blocks
+from dask_jobs.reduction.reduce_block import (
     Looked,
     RasterTask,
     find_medians,
@@ -26,10 +25,11 @@ from dask_jobs.reduce_block import (
     merge_first_looks,
     write_raster,
 )
-from dask_jobs.reduction import Block, Reduction, open_work, prepare
-from dask_jobs.smoothing import Smoothing
-from dask_jobs.task_runner import Checkpoint, TaskRunner
-from dask_jobs.time_series import AREA, COLUMNS, Curve, series_table
+from dask_jobs.reduction.task_runner import Checkpoint, TaskRunner
+from dask_jobs.reduction.work import Block, Reduction, open_work, prepare
+from dask_jobs.stack.ledger import Ledger, utc
+from dask_jobs.statistics.smoothing import Smoothing
+from dask_jobs.statistics.time_series import AREA, COLUMNS, Curve, series_table
 from dask_jobs.write import COG_TYPE, CSV_TYPE, PARQUET_TYPE, write_table
 from dask_jobs.written import Written
 from infra.errors import InputError

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dask_jobs.ledger import ATTRIBUTE, Ledger, utc
-from dask_jobs.smoothing import Smoothing
-from dask_jobs.stack_store import icechunk_errors, readonly_session
-from dask_jobs.statistic_layers import StatisticLayer, statistic_layers
-from dask_jobs.threshold import Threshold
-from dask_jobs.time_series import Zone, members
+from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, utc
+from dask_jobs.stack.store import icechunk_errors, readonly_session
+from dask_jobs.statistics.layers import StatisticLayer, statistic_layers
+from dask_jobs.statistics.smoothing import Smoothing
+from dask_jobs.statistics.threshold import Threshold
+from dask_jobs.statistics.time_series import Zone, members
 from infra.errors import InputError
 from infra.grid import Grid, Window
 from infra.region import Region
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import icechunk
     import zarr
 
-    from dask_jobs.block_layout import BlockLayout
+    from dask_jobs.reduction.block_layout import BlockLayout
     from dask_jobs.write import Layer
 
 ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
@@ -154,7 +154,7 @@ class Work:
         """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data; of some time steps only."""
         import zarr
 
-        from dask_jobs.stack_store import icechunk_errors
+        from dask_jobs.stack.store import icechunk_errors
 
         with icechunk_errors(self.store):
             stack = zarr.open_array(self.session.store, path=f"{self.group}/{block.polarization}".strip("/"), mode="r")

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dask_jobs.ledger import ATTRIBUTE, Ledger, Step, continuation, obstacles
-from dask_jobs.pieces import Piece, batches_of, blocks_of, pieces_of
 from dask_jobs.scenes import Pass
-from dask_jobs.stack_schema import StackLayout, array_of, make_arrays, resize_time, seconds, write_frame
-from dask_jobs.stack_store import MAIN, icechunk_errors, read_ledger, writable_repository
+from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, Step, continuation, obstacles
+from dask_jobs.stack.pieces import Piece, batches_of, blocks_of, pieces_of
+from dask_jobs.stack.schema import StackLayout, array_of, make_arrays, resize_time, seconds, write_frame
+from dask_jobs.stack.store import MAIN, icechunk_errors, read_ledger, writable_repository
 from infra.errors import InputError, LeaseLostError, StateError
 from infra.grid import Grid, Window
 from infra.region import Region

@@ -1,6 +1,6 @@
 """The coefficients of variation of a whole stack: their speckle floor, their quantile, and what a threshold keeps.
 
-Blocks count, as for the medians (`dask_jobs.exact_median`); the looks at the raster cost little beside those at all dates.
+Blocks count, as for the medians (`dask_jobs.statistics.exact_median`); the looks at the raster cost little beside those at all dates.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dask_jobs.exact_median import RADIX, Counts, Middles, lower_counts, pack, unpack, upper_counts
-from dask_jobs.reduction import Block, Work
-from dask_jobs.speckle_floor import SpeckleFloor, speckle_floor
-from dask_jobs.task_runner import TaskRunner
-from dask_jobs.threshold import Bounds, Tally, Threshold, quantile_places, quantile_value, tally
+from dask_jobs.reduction.task_runner import TaskRunner
+from dask_jobs.reduction.work import Block, Work
+from dask_jobs.statistics.exact_median import RADIX, Counts, Middles, lower_counts, pack, unpack, upper_counts
+from dask_jobs.statistics.speckle_floor import SpeckleFloor, speckle_floor
+from dask_jobs.statistics.threshold import Bounds, Tally, Threshold, quantile_places, quantile_value, tally
 
 
 @dataclass(frozen=True, kw_only=True)
