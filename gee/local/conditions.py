@@ -51,7 +51,10 @@ def two_sided(
         name,
         accepts=lambda element: asked(element, element),
         pair=asked if left_field is not None and right_field is not None else None,
-        parameters={"measure": None if measure is None else lambda left, right: measure(*values(left, right))},
+        parameters={
+            "measure": None if measure is None else lambda left, right: measure(*values(left, right)),
+            "known": lambda left, right: None not in values(left, right),
+        },
     )
 
 
@@ -80,13 +83,23 @@ def any_of(filters: list[Filter]) -> Filter:
     )
 
 
-def negated(one: Filter) -> Filter:
-    """Filter that passes where another does not."""
+def negated(one: Filter, *, missing: bool = True) -> Filter:
+    """Filter that passes where another does not.
+
+    Parameters
+    ----------
+    missing : whether it passes where an operand of the other is missing (policy `negated_missing`)
+    """
     pair = one.pair
+    known = None if missing else one.parameters.get("known")
+
+    def passes(answer: bool, left: Any, right: Any) -> bool:  # noqa: FBT001 -- called twice, here below
+        return not answer and (known is None or known(left, right))
+
     return Filter(
         "Filter.not",
-        accepts=lambda element: not one.accepts(element),
-        pair=None if pair is None else lambda left, right: not pair(left, right),
+        accepts=lambda element: passes(one.accepts(element), element, element),
+        pair=None if pair is None else lambda left, right: passes(pair(left, right), left, right),
     )
 
 

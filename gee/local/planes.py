@@ -12,15 +12,16 @@ import numpy as np
 from gee.local import sphere
 from gee.local.errors import EarthEngineError
 from gee.local.reprojection import metres_per_unit, transformed
-from gee.local.shapes import bent, shape_in
+from gee.local.shapes import bent, rebuilt, shape_in
 from gee.local.values import WGS84, ErrorMargin, Geometry, Projection
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 DEFAULT_METRES = 1.0  # how far bent edges may lie from the true ones where no margin is asked
-LEAST_METRES = 0.01
+LEAST_METRES = 0.001  # of the smallest error margin
 REACH = math.radians(75)  # from a gnomonic plane's centre: beyond, shapes are put together in degrees
+HALF_TURN = 180.0  # degrees
 TOUCH = 1e-10  # radians, 0.6 mm: shapes that are so near touch
 
 
@@ -63,6 +64,8 @@ class Flat:
         tolerance = metres(margin) / metres_per_unit(self.crs)
         if margin is not None and margin.unit == "projected" and margin.value:
             tolerance = margin.value
+        if geometry.shape is not None and geometry.geodesic and geometry.crs == self.crs == WGS84:
+            geometry = Geometry(rebuilt(geometry.shape, _unwrapped), WGS84)
         shape = shape_in(geometry, self.crs, tolerance=tolerance)
         if shape is None:
             raise EarthEngineError("An unbounded geometry has no shape in a projection.")
@@ -73,6 +76,36 @@ class Flat:
         import shapely
 
         return Geometry(shapely.orient_polygons(shape), self.crs, geodesic=False)
+
+
+@dataclass(frozen=True)
+class Globe(Flat):
+    """All longitudes from -180 to 180, for what reaches too far around for a gnomonic plane."""
+
+    crs: str = WGS84
+
+    def bent(self, geometry: Geometry, margin: ErrorMargin | None) -> BaseGeometry:
+        """Shape whose parts beyond the antimeridian are moved to the other side."""
+        import shapely
+        from shapely.affinity import translate
+
+        shape = _valid(super().bent(geometry, margin))
+        west, _, east, _ = shape.bounds if not shape.is_empty else (0.0, 0.0, 0.0, 0.0)
+        if west >= -HALF_TURN and east <= HALF_TURN:
+            return shape
+        world = shapely.box(-HALF_TURN, -90, HALF_TURN, 90)
+        turns = [translate(shape, 2 * HALF_TURN * turn) for turn in (-1, 0, 1)]
+        return shapely.union_all([shapely.intersection(one, world) for one in turns])
+
+
+def _unwrapped(lonlat: np.ndarray) -> np.ndarray:
+    """Longitudes without jumps; a ring around a pole goes over the pole and back."""
+    found = np.column_stack([np.unwrap(lonlat[:, 0], period=2 * HALF_TURN), lonlat[:, 1]])
+    closed = len(found) > 2 and bool(np.array_equal(lonlat[0], lonlat[-1]))
+    if not closed or abs(found[-1, 0] - found[0, 0]) < HALF_TURN:
+        return found
+    pole = math.copysign(90.0, float(lonlat[:, 1].mean()))
+    return np.vstack([found, [[found[-1, 0], pole], [found[0, 0], pole], found[0]]])
 
 
 @dataclass(frozen=True)
@@ -138,7 +171,7 @@ def plane_for(geometries: Sequence[Geometry], proj: Projection | None) -> Gnomon
     middle = every.mean(axis=0)
     size = float(np.linalg.norm(middle))
     if size == 0 or float((every @ (middle / size)).min()) < math.cos(REACH):
-        return Flat(WGS84)
+        return Globe()
     lon, lat = sphere.degrees(middle[None])[0]
     return Gnomonic(float(lon), float(lat))
 

@@ -36,6 +36,10 @@ class Policies:
     flattened_ids: Literal["outer_inner"] = _policy("outer_inner", "flatten joins the ids of both levels by '_'")
     sort_nulls: Literal["last"] = _policy("last", "sorting is stable; elements without the property come last")
     mixed_order: Literal["false"] = _policy("false", "filters of order are false between texts and numbers")
+    negated_missing: Literal["passes", "fails"] = _policy(
+        "passes",
+        "a negated filter passes where the property is missing; the client sends neq, lte and gte as negations",
+    )
     distinct: Literal["first"] = _policy("first", "of equal elements the first one stays")
     random_column: Literal["blake2b"] = _policy(
         "blake2b", "random columns hash seed and row keys by BLAKE2b; values differ from the service's"

@@ -171,6 +171,7 @@ def on_sphere(geometry: Geometry, margin: ErrorMargin | None) -> BaseGeometry:
 
 def _with_arcs(shape: BaseGeometry, place: Place, error: float) -> BaseGeometry:
     """Planar edges with as many points as great circles between them need to stay within `error` metres."""
+    made = 0
 
     def line(xy: np.ndarray) -> np.ndarray:
         ends = sphere.vectors(place(xy))
@@ -182,7 +183,9 @@ def _with_arcs(shape: BaseGeometry, place: Place, error: float) -> BaseGeometry:
         span = sphere.angles(ends[:-1], middle) + sphere.angles(middle, ends[1:])
         pieces = np.maximum(np.ceil(np.sqrt(1.2 * off * sphere.RADIUS / error)), np.ceil(span / QUARTER)).astype(int)
         pieces = np.maximum(pieces, 1)
-        if pieces.sum() > EDGES_LIMIT:
+        nonlocal made
+        made += int(pieces.sum())
+        if made > EDGES_LIMIT:
             raise EarthEngineError("Geometry has too many edges")
         at = np.repeat(np.arange(len(pieces)), pieces)
         step = np.arange(len(at)) - np.repeat(np.cumsum(pieces) - pieces, pieces)

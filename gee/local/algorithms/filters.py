@@ -10,6 +10,7 @@ from gee.local import conditions, elements
 from gee.local.coercion import type_name
 from gee.local.conditions import two_sided
 from gee.local.errors import EarthEngineError
+from gee.local.evaluator import Context
 from gee.local.filter_strings import parsed
 from gee.local.table import algorithm
 from gee.local.values import Array, DateRange, Filter
@@ -83,7 +84,7 @@ TESTS: dict[str, tuple[conditions.Test, bool]] = {
 
 
 def _made(names: str, test: conditions.Test, *, nulls: bool) -> Callable[..., Filter]:
-    @algorithm(*(f"Filter.{name}" for name in names.split()))
+    @algorithm(*(f"Filter.{name}" for name in names.split()), policies=("mixed_order",) if "Than" in names else ())
     def function(left_field: str | None, right_value: Any, right_field: str | None, left_value: Any) -> Filter:
         return two_sided(
             f"Filter.{names.split(maxsplit=1)[0]}",
@@ -205,10 +206,13 @@ def or_(filters: list[Filter]) -> Filter:
     return conditions.any_of(filters)
 
 
-@algorithm("Filter.not")
-def not_(filter_: Filter) -> Filter:
-    """Filter that passes where the given one does not, missing properties included."""
-    return conditions.negated(filter_)
+@algorithm("Filter.not", policies=("negated_missing",))
+def not_(filter_: Filter, context: Context) -> Filter:
+    """Filter that passes where the given one does not, missing properties included (or not, as the policy says).
+
+    The client's `neq`, `lte` and `gte` are negations of `equals`, `greaterThan` and `lessThan`.
+    """
+    return conditions.negated(filter_, missing=context.policies.negated_missing == "passes")
 
 
 @algorithm("Filter.expression")
