@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,6 +137,12 @@ class Evaluation:
 
     def _integerValue(self, content: Any, frame: Frame) -> Any:  # noqa: N802 -- named as in the protocol
         del frame
+        if (
+            isinstance(content, bool)
+            or not isinstance(content, int | str)
+            or not re.fullmatch(r"[+-]?\d{1,19}", str(content))
+        ):
+            raise EarthEngineError(f"Invalid expression: {_told(content)} is no integer.")
         return int(content)
 
     def _bytesValue(self, content: Any, frame: Frame) -> Any:  # noqa: N802 -- named as in the protocol
@@ -150,13 +157,13 @@ class Evaluation:
         return {name: self.node(one, frame) for name, one in values.items()}
 
     def _argumentReference(self, content: Any, frame: Frame) -> Any:  # noqa: N802 -- named as in the protocol
-        return frame.binding(content).arguments[content]
+        return frame.binding(_text(content)).arguments[content]
 
     def _valueReference(self, content: Any, frame: Frame) -> Any:  # noqa: N802 -- named as in the protocol
         return self._reference(content, frame)
 
     def _functionDefinitionValue(self, content: Any, frame: Frame) -> Function:  # noqa: N802 -- named as in the protocol
-        names = tuple(_field(content, "argumentNames", list, empty=True))
+        names = _names(content)
         body = _field(content, "body", str)
         return Function(names, lambda given: self._reference(body, Frame(dict(given), frame)))
 
@@ -218,6 +225,9 @@ class Evaluation:
             if error.message.startswith(f"{one.name}:"):
                 raise
             raise type(error)(f"{one.name}: {error.message}", code=error.code) from error
+        except Exception as error:
+            error.add_note(one.name)
+            raise
 
     def function(self, name: str) -> Function:
         """An algorithm as a function, for arguments of type Algorithm given by name."""
@@ -267,19 +277,20 @@ class Evaluation:
 
     def _free_in(self, kind: str, content: Any) -> frozenset[str]:
         if kind == "argumentReference":
-            return frozenset({content})
-        if kind == "valueReference":
-            return self._free_names(content) if content in self._nodes else frozenset()
+            return frozenset({_text(content)})
+        if kind in ("valueReference", "functionReference"):
+            return self._free_names(content) if isinstance(content, str) and content in self._nodes else frozenset()
         if kind == "functionDefinitionValue":
-            return self._free_in("valueReference", content.get("body")) - set(content.get("argumentNames", ()))
+            return self._free_in("valueReference", content.get("body")) - set(_names(content))
         if kind == "functionInvocationValue":
-            return self._free_in("valueReference", content.get("functionReference")).union(
-                *(self._free_of(one) for one in content.get("arguments", {}).values())
+            inner = _field(content, "arguments", dict, empty=True).values()
+            return self._free_in("functionReference", content.get("functionReference")).union(
+                *map(self._free_of, inner)
             )
         if kind == "arrayValue":
-            return frozenset().union(*(self._free_of(one) for one in content.get("values", ())))
+            return frozenset().union(*map(self._free_of, _field(content, "values", list, empty=True)))
         if kind == "dictionaryValue":
-            return frozenset().union(*(self._free_of(one) for one in content.get("values", {}).values()))
+            return frozenset().union(*map(self._free_of, _field(content, "values", dict, empty=True).values()))
         return frozenset()
 
 
@@ -301,6 +312,16 @@ def _field(content: Any, name: str, kind: type[Any], *, empty: bool = False) -> 
     if not isinstance(content, Mapping) or not isinstance(content.get(name, kind() if empty else None), kind):
         raise EarthEngineError(f"Invalid expression: '{name}' is missing or wrong in {_told(content)}.")
     return content.get(name, kind()) if empty else content[name]
+
+
+def _names(content: Any) -> tuple[str, ...]:
+    return tuple(_text(name) for name in _field(content, "argumentNames", list, empty=True))
+
+
+def _text(content: Any) -> str:
+    if not isinstance(content, str):
+        raise EarthEngineError(f"Invalid expression: {_told(content)} is no name.")
+    return content
 
 
 def _itself(value: Any) -> Any:
