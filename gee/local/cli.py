@@ -68,6 +68,93 @@ def serve(
         _fail(str(error))
 
 
+Kept = Annotated[Path, typer.Option(help="what the server is started with", metavar="FOLDER", file_okay=False)]
+
+
+@app.command()
+def register(
+    asset: Annotated[
+        str, typer.Argument(help="id, as COPERNICUS/S1 or projects/local-demo/assets/dem", metavar="ASSET_ID")
+    ],
+    files: Annotated[
+        list[Path], typer.Argument(help="GeoTIFFs; they stay where they are", exists=True, dir_okay=False)
+    ],
+    folder: Kept = Path("earth-engine"),
+    time_from: Annotated[
+        str | None,
+        typer.Option(help="regular expression that finds the date in a file's name: its first group, else all of it"),
+    ] = None,
+    properties: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON object of properties; those whose value is an object belong to the image of that name",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="replace images that are there", show_default=False)] = False,
+) -> None:
+    """Make GeoTIFFs an asset: one file an Image, several an ImageCollection; OPERA RTC-S1 files by burst and date.
+
+    Example: sarbatch earth-engine register OPERA/RTC/L2_V1/S1 data/*.tif
+    """
+    from gee.local.errors import EarthEngineError
+    from gee.local.folders import assets_of
+
+    try:
+        from gee.local.catalogue.register import read_properties
+        from gee.local.catalogue.register import register as add
+
+        own = read_properties(properties) if properties else None
+        # paths are kept as they are found from anywhere
+        absolute = [path.resolve() for path in files]
+        done = add(assets_of(folder), asset, absolute, time_from=time_from, properties=own, overwrite=overwrite)
+    except (EarthEngineError, OSError) as error:
+        _fail(str(error))
+    count = len(done.images)
+    typer.echo(f"{done.collection}: {count} images" if done.collection else f"{done.images[0]}: an image")
+
+
+@app.command()
+def simulate(  # noqa: PLR0913 -- one option each
+    folder: Folder = Path("earth-engine"),
+    dates: Annotated[int, typer.Option(help="passes of each of two orbits, 12 days apart", min=1)] = 4,
+    size: Annotated[int, typer.Option(help="pixels of 10 m of a slice's side", min=64)] = 256,
+    looks: Annotated[float, typer.Option(help="equivalent number of looks")] = 4.4,
+    correlation: Annotated[
+        float, typer.Option(help="pixels over which speckle is joined; 0 for white speckle", min=0)
+    ] = 0.0,
+    border: Annotated[int, typer.Option(help="pixels of border noise along the slices", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="of the random numbers", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option(help="replace scenes that are there", show_default=False)] = False,
+) -> None:
+    """Make up Sentinel-1 scenes (COPERNICUS/S1_GRD, COPERNICUS/S1_GRD_FLOAT), marked as synthetic, with their truth.
+
+    Example: sarbatch earth-engine simulate ./earth-engine --dates 10
+    """
+    from gee.local.errors import EarthEngineError
+    from gee.local.folders import assets_of
+
+    try:
+        from gee.local.catalogue.simulated import POWER, add_simulation
+        from gee.local.simulate import Simulation
+
+        plan = Simulation(
+            dates=dates,
+            width=size,
+            height=size,
+            overlap=size // 8,
+            looks=looks,
+            correlation=correlation,
+            border=border,
+            seed=seed,
+        )
+        made = add_simulation(assets_of(folder), plan, overwrite=overwrite)
+    except (EarthEngineError, OSError, ValueError) as error:
+        _fail(str(error))
+    typer.echo(f"{len(made) // 2} synthetic scenes in power and in dB; what they were made from: {POWER}/truth.json")
+
+
 def _list_faults() -> NoReturn:
     from gee.local.faults import KINDS
 

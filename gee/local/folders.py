@@ -14,12 +14,17 @@ from gee.local.server.site import Settings
 ASSETS, EXPORTS = "assets", "exports"
 
 
+def assets_of(folder: Path) -> FolderCatalogue:
+    """The catalogue of a folder, which is made."""
+    (folder / ASSETS).mkdir(parents=True, exist_ok=True)
+    return FolderCatalogue(folder / ASSETS)
+
+
 def settings_of(
     folder: Path, *, threads: int | None = None, limits: QueueLimits | None = None, faults: Sequence[Fault] = ()
 ) -> Settings:
     """A server's settings with the catalogue, the exports and the operations of a folder, which is made."""
-    (folder / ASSETS).mkdir(parents=True, exist_ok=True)
-    catalogue = FolderCatalogue(folder / ASSETS)
+    catalogue = assets_of(folder)
     return Settings(
         catalogue=catalogue,
         exporter=lambda context: ImageExporter(context, folder / EXPORTS, catalogue=catalogue),
