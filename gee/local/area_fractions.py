@@ -36,7 +36,7 @@ def fractions(shape: BaseGeometry, height: int, width: int) -> np.ndarray:
 
 def in_8_bits(share: np.ndarray) -> np.ndarray:
     """Shares rounded to 255 steps; what is below 1/256 becomes 0."""
-    return np.where(share < LEAST, 0.0, np.maximum(np.round(share * LEVELS), 1.0) / LEVELS)
+    return np.asarray(np.where(share < LEAST, 0.0, np.maximum(np.round(share * LEVELS), 1.0) / LEVELS))
 
 
 def centres_inside(shape: BaseGeometry, height: int, width: int, *, share: np.ndarray | None = None) -> np.ndarray:
@@ -60,7 +60,7 @@ def centres_inside(shape: BaseGeometry, height: int, width: int, *, share: np.nd
             here = np.zeros((height, width))
             _touch(part, here)
             inside |= here > 0
-    return inside
+    return np.asarray(inside)
 
 
 def _parts(shape: BaseGeometry) -> list[BaseGeometry]:
@@ -105,7 +105,7 @@ def _touch(shape: BaseGeometry, found: np.ndarray) -> None:
 
     height, width = found.shape
     if shape.geom_type == "Point":
-        col, row = (int(np.floor(one + ON_EDGE)) for one in (shape.x, shape.y))
+        col, row = np.floor(shapely.get_coordinates(shape)[0] + ON_EDGE).astype(int).tolist()
         if 0 <= row < height and 0 <= col < width:
             found[row, col] = 1
         return

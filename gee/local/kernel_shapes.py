@@ -62,7 +62,7 @@ def offsets(x_radius: float, y_radius: float | None = None) -> tuple[np.ndarray,
 def circle(radius: float) -> np.ndarray:
     """Cells no further than the radius."""
     x, y = offsets(radius)
-    return x**2 + y**2 <= radius**2 + ROUNDING
+    return np.asarray(x**2 + y**2 <= radius**2 + ROUNDING)
 
 
 def square(radius: float) -> np.ndarray:
@@ -73,26 +73,26 @@ def square(radius: float) -> np.ndarray:
 def diamond(radius: float) -> np.ndarray:
     """Cells no more than the radius away in city blocks."""
     x, y = offsets(radius)
-    return abs(x) + abs(y) <= radius + ROUNDING
+    return np.asarray(abs(x) + abs(y) <= radius + ROUNDING)
 
 
 def octagon(radius: float) -> np.ndarray:
     """Square without its corners: no more than r + floor((r - 1) / 2) city blocks away (37 cells of radius 3)."""
     x, y = offsets(radius)
     whole = math.floor(radius + ROUNDING)
-    return abs(x) + abs(y) <= whole + max((whole - 1) // 2, 0)
+    return np.asarray(abs(x) + abs(y) <= whole + max((whole - 1) // 2, 0))
 
 
 def plus(radius: float) -> np.ndarray:
     """Upright cross."""
     x, y = offsets(radius)
-    return (x == 0) | (y == 0)
+    return np.asarray((x == 0) | (y == 0))
 
 
 def cross(radius: float) -> np.ndarray:
     """Diagonal cross."""
     x, y = offsets(radius)
-    return abs(x) == abs(y)
+    return np.asarray(abs(x) == abs(y))
 
 
 def gaussian(radius: float, sigma: float) -> np.ndarray:
@@ -105,7 +105,7 @@ def gaussian(radius: float, sigma: float) -> np.ndarray:
 
 def euclidean(radius: float) -> np.ndarray:
     """Distances from the focus."""
-    return np.hypot(*offsets(radius))
+    return np.asarray(np.hypot(*offsets(radius)))
 
 
 def manhattan(radius: float) -> np.ndarray:
@@ -117,7 +117,7 @@ def manhattan(radius: float) -> np.ndarray:
 def chebyshev(radius: float) -> np.ndarray:
     """Greater of the distances along both axes."""
     x, y = offsets(radius)
-    return np.maximum(abs(x), abs(y)).astype(np.float64)
+    return np.asarray(np.maximum(abs(x), abs(y)), np.float64)
 
 
 SHAPES: dict[str, Callable[[float], np.ndarray]] = {

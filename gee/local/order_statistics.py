@@ -42,7 +42,8 @@ def interval_mean(values: np.ndarray, present: np.ndarray, *, low: float, high: 
     floor, ceiling = percentiles(values, present, ranks=(low, high))
     inside = present & (values >= floor) & (values <= ceiling)
     count = inside.sum(axis=0)
-    return np.divide(np.sum(values, axis=0, where=inside), count, out=np.zeros(count.shape), where=count > 0)
+    total: np.ndarray = np.sum(values, axis=0, where=inside)
+    return np.asarray(np.divide(total, count, out=np.zeros(count.shape), where=count > 0))
 
 
 def mode(values: np.ndarray, present: np.ndarray) -> np.ndarray:

@@ -177,7 +177,7 @@ def is_null(values: np.ndarray) -> np.ndarray:
     """Which plain values are null."""
     if values.dtype == object:
         return np.array([one is None or one != one for one in values.ravel()], bool).reshape(values.shape)
-    return np.isnan(values)
+    return np.asarray(np.isnan(values))
 
 
 def _prepared(

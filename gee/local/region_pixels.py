@@ -68,7 +68,7 @@ class Region:
                 height, width = min(TILE, self.grid.height - top), min(TILE, self.grid.width - left)
                 if shapely.intersects(self.shape, shapely.box(left, top, left + width, top + height)):
                     grid = self.grid.pad(-left, -top, left + width - self.grid.width, top + height - self.grid.height)
-                    yield Region(grid=grid, shape=shapely.transform(self.shape, lambda xy, o=(left, top): xy - o))
+                    yield Region(grid=grid, shape=_moved(self.shape, left, top))
 
     def weights(self, *, weighted: bool) -> np.ndarray:
         """Covered share of each pixel in 8 bits, or whether its centre lies inside. Dims (y, x), float64."""
@@ -131,7 +131,7 @@ def region_of(geometry: Geometry, projection: Projection) -> Region:
     if cells.length == 0 or right == left or bottom == top:  # points and straight lines on an edge: the pixel after it
         width, height = math.floor(right) - col + 1, math.floor(bottom) - row + 1
     grid = Grid(projection.crs, projection.transform, 1, 1).pad(-col, -row, col + width - 1, row + height - 1)
-    return Region(grid=grid, shape=shapely.transform(cells, lambda xy: xy - (col, row)))
+    return Region(grid=grid, shape=_moved(cells, col, row))
 
 
 def limited_region(geometry: Geometry, projection: Projection, *, most: int, best_effort: bool = False) -> Region:
@@ -209,6 +209,13 @@ def _gather_tile(image: Image, tile: Region, *, weighted: bool) -> Found:
 def _nothing(image: Image) -> Found:
     none = np.zeros(0)
     return Found(values=[none] * len(image.bands), masks=[none] * len(image.bands), weights=none, x=none, y=none)
+
+
+def _moved(shape: BaseGeometry, left: int, top: int) -> BaseGeometry:
+    """Shape in pixel coordinates from another first pixel."""
+    import shapely
+
+    return shapely.transform(shape, lambda xy: xy - (left, top))
 
 
 def _transform(values: Sequence[float]) -> tuple[float, float, float, float, float, float]:

@@ -92,12 +92,12 @@ def _mean(stack: Sequence[Pixels]) -> Output:
 
 def _extreme(fold: np.ufunc, nothing: float) -> Callable[[Sequence[Pixels]], Output]:
     def reduce(stack: Sequence[Pixels]) -> Output:
-        found: np.ndarray | None = None
+        found = np.full(stack[0].data.shape, nothing)
         for pixels in stack:
             data = pixels.data if is_everywhere(pixels.mask) else np.where(pixels.mask > 0, pixels.data, nothing)
-            found = np.array(data) if found is None else fold(found, data, out=found)
+            fold(found, data, out=found)
         mask = _any(stack)
-        return (found if is_everywhere(mask) else np.where(mask > 0, found, 0.0)), mask  # type: ignore[arg-type] # the stack has steps
+        return (found if is_everywhere(mask) else np.where(mask > 0, found, 0.0)), mask
 
     return reduce
 
@@ -188,7 +188,9 @@ def _bands_told(image: Image) -> str:
 def told(type_: PixelType) -> str:
     """Type as errors name it: `Float<0.0,255.0>`, `Integer<0,255>`, `Double`."""
     name = {"int": "Integer", "float": "Float", "double": "Double"}[type_.precision]
-    limits = "" if type_.low is None or type_.high is None else f"<{_limit(type_, type_.low)},{_limit(type_, type_.high)}>"
+    limits = (
+        "" if type_.low is None or type_.high is None else f"<{_limit(type_, type_.low)},{_limit(type_, type_.high)}>"
+    )
     return name + limits + (f" ({type_.dimensions} dimensions)" if type_.dimensions else "")
 
 

@@ -44,6 +44,7 @@ FAMILIES = (
     "image_pictures",
     "image_reductions",
     "image_regions",
+    "image_resolution",
     "image_types",
     "joins",
     "kernels",

@@ -35,7 +35,7 @@ def moments(data, origin, rows, cols, shares, first, second):  # type: ignore[no
 
 
 @numba.njit(nogil=True)
-def masked_moments(data, weights, origin, rows, cols, shares, least, totals, first, second):  # type: ignore[no-untyped-def] # numba infers types
+def masked_moments(data, weights, origin, rows, cols, shares, least, totals, first, second):  # type: ignore[no-untyped-def] # noqa: PLR0913 -- numba infers types and takes no records
     """As `moments`, with the sum of weights: `shares` times `weights`, or the least of both."""
     height, width = first.shape
     for y in range(height):
@@ -98,7 +98,7 @@ def small_ranks(data, valid, rows, cols, quantiles, found, counts):  # type: ign
 
 
 @numba.njit(nogil=True)
-def sliding_ranks(ranks, ordered, rows, cols, entering, leaving, quantiles, found, counts):  # type: ignore[no-untyped-def] # numba infers types
+def sliding_ranks(ranks, ordered, rows, cols, entering, leaving, quantiles, found, counts):  # type: ignore[no-untyped-def] # noqa: PLR0913, C901 -- numba infers types; one pass
     """Quantiles of many cells: one bit per rank tells who is in the window, counts per word and block tell where.
 
     Parameters
@@ -147,7 +147,7 @@ def sliding_ranks(ranks, ordered, rows, cols, entering, leaving, quantiles, foun
                 rank = _member(bits, words, block << (BLOCK - WORD), low - below)
                 value = ordered[rank]
                 if place > low:
-                    value += (ordered[_next(bits, words, rank)] - value) * (place - low)
+                    value += (ordered[_next(bits, rank)] - value) * (place - low)
                 found[q, y, x] = value
 
 
@@ -171,7 +171,7 @@ def _member(bits, words, word, index):  # type: ignore[no-untyped-def] # numba i
 
 
 @numba.njit(nogil=True)
-def _next(bits, words, rank):  # type: ignore[no-untyped-def] # numba infers types
+def _next(bits, rank):  # type: ignore[no-untyped-def] # numba infers types
     """The next member after one."""
     word = rank >> WORD
     held = bits[word] & ~((np.uint64(2) << np.uint64(rank & 63)) - np.uint64(1))

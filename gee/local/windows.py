@@ -133,15 +133,15 @@ def _deviations(
 
 def _over(sums: np.ndarray, totals: np.ndarray) -> np.ndarray:
     if totals.strides == (0, 0) and totals[0, 0] != 0:  # one total for all pixels
-        return sums / totals[0, 0]
-    return np.divide(sums, totals, out=np.zeros(sums.shape), where=totals != 0)
+        return np.asarray(sums / totals[0, 0])
+    return np.asarray(np.divide(sums, totals, out=np.zeros(sums.shape), where=totals != 0))
 
 
 def _there(totals: np.ndarray) -> np.ndarray:
     """Mask of what has any weight; one value broadcast where all have the same."""
     if totals.strides == (0, 0):
         return np.broadcast_to(np.float64(totals[0, 0] != 0), totals.shape)
-    return (totals != 0).astype(np.float64)
+    return np.asarray(totals != 0, np.float64)
 
 
 def _mean(view: Window, input_weight: InputWeight) -> list[Output]:
@@ -306,5 +306,5 @@ def _weights(mask: np.ndarray, shares: np.ndarray, input_weight: InputWeight) ->
     if input_weight == "mask":
         return mask
     if input_weight == "min":
-        return np.minimum(mask, share)
-    return (mask > 0) * share
+        return np.asarray(np.minimum(mask, share))
+    return np.asarray((mask > 0) * share)

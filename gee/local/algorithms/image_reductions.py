@@ -80,7 +80,7 @@ def common_footprint(collection: Collection) -> Geometry | None:
     first = known[0]
     if all(one.shape == first.shape for one in known):
         return first
-    whole = shapely.union_all([one.shape if one.shape.is_valid else shapely.make_valid(one.shape) for one in known])
+    whole = shapely.union_all(shapely.make_valid([one.shape for one in known]))
     return Geometry(whole, first.crs, first.geodesic, first.even_odd)
 
 

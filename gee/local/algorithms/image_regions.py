@@ -19,7 +19,7 @@ MOST_SAMPLED = 10_000_000  # pixels of a region that are looked at
 
 
 @algorithm("Image.reduceRegion")
-def reduce_region(
+def reduce_region(  # noqa: PLR0913 -- the arguments of Earth Engine's list
     image: Image,
     reducer: Reducer,
     geometry: Geometry | None,
@@ -108,7 +108,7 @@ def _output_name(band: str, output: str, reducer: Reducer, *, bare: bool) -> str
 
 
 @algorithm("Image.sample")
-def sample(
+def sample(  # noqa: PLR0913 -- the arguments of Earth Engine's list
     image: Image,
     region: Geometry | None,
     scale: float | None,

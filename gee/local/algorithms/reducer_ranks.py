@@ -15,7 +15,7 @@ from gee.local import order_statistics
 from gee.local.algorithms.reducers import COUNT, present_anywhere
 from gee.local.errors import EarthEngineError
 from gee.local.pixel_types import DOUBLE
-from gee.local.reduction import Handling, Output, boxed, is_null, make, mean_type, same
+from gee.local.reduction import Handling, Output, Types, boxed, is_null, make, mean_type, same
 from gee.local.table import algorithm
 from gee.local.values import PixelType, Reducer
 
@@ -233,7 +233,7 @@ def _checked_bins(low: float, high: float, steps: int) -> None:
         )
 
 
-def _array(dimensions: int) -> object:
+def _array(dimensions: int) -> Types:
     return lambda _: (PixelType(DOUBLE.precision, dimensions=dimensions),)
 
 

@@ -36,7 +36,7 @@ ANYTHING = Handling(objects=True)
 
 def present_anywhere(weights: np.ndarray) -> np.ndarray:
     """Mask of what has any step: dims (...) of weights dims (n, ...)."""
-    return np.any(weights, axis=0).astype(np.float64)
+    return np.asarray(np.any(weights, axis=0), np.float64)
 
 
 def weighted_sum(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -47,7 +47,9 @@ def weighted_sum(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def quotient(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`above / below`, 0 where `below` is 0."""
-    return np.divide(above, below, out=np.zeros(np.broadcast_shapes(above.shape, below.shape)), where=below != 0)
+    found = np.zeros(np.broadcast_shapes(above.shape, below.shape))
+    np.divide(above, below, out=found, where=below != 0)
+    return found
 
 
 def moments(values: np.ndarray, weights: np.ndarray, *powers: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
