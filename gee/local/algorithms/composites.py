@@ -1,4 +1,4 @@
-"""Images of a collection put together: mosaics, arrays; collections cast (section 13)."""
+"""Images of a collection put together: mosaics, bands side by side, arrays; collections joined and cast (section 13)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from gee.local.algorithms.image_bands import add_bands
 from gee.local.algorithms.image_reductions import common_footprint
 from gee.local.algorithms.image_types import cast_bands
+from gee.local.band_names import checked, joined
 from gee.local.bands_together import bands_together
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context
@@ -19,6 +21,8 @@ from gee.local.reduction import Output
 from gee.local.stacks import images_of, over, stacks_of
 from gee.local.table import algorithm
 from gee.local.values import Collection, Projection
+
+MOST_BANDS = 5000
 
 
 @algorithm("ImageCollection.mosaic", policies=("ranges",))
@@ -58,6 +62,18 @@ def quality_mosaic(collection: Collection, quality_band: str, context: Context) 
 
     bands = bands_together(names, [type_ for _, type_, _ in stacks], best, projection=Projection())
     return Image(tuple(bands), footprint=common_footprint(collection))
+
+
+@algorithm("ImageCollection.toBands")
+def to_bands(collection: Collection) -> Image:
+    """All bands of all images, `id_band`, in the order of the collection."""
+    bands: list[Band] = []
+    for number, image in enumerate(images_of(collection)):
+        prefix = str(_index(image) or number).rsplit("/", 1)[-1]
+        bands += [replace(band, name=checked(f"{prefix}_{band.name}")) for band in image.bands]
+    if len(bands) > MOST_BANDS:
+        raise EarthEngineError(f"The image would have {len(bands)} bands; the maximum is {MOST_BANDS}.")
+    return Image(joined((), bands), footprint=common_footprint(collection))
 
 
 @algorithm("ImageCollection.toArray", policies=("ranges",))
@@ -123,6 +139,22 @@ def _compacted(data: np.ndarray, masks: np.ndarray) -> Pixels:
     lengths[..., 0] = count
     lengths[..., 1:] = data.shape[3:]
     return Pixels(data, mask, lengths)
+
+
+@algorithm("ImageCollection.combine")
+def combine(primary: Collection, secondary: Collection, *, overwrite: bool) -> Collection:
+    """Images of the first that the second has too (by `system:index`), with its bands added."""
+    others = {_index(image): image for image in images_of(secondary)}
+    both = [
+        add_bands(image, others[_index(image)], None, overwrite=overwrite)
+        for image in images_of(primary)
+        if _index(image) in others
+    ]
+    return primary.with_elements(both)
+
+
+def _index(image: Image) -> Any:
+    return image.properties.get("system:index", image.id)
 
 
 @algorithm("ImageCollection.cast")
