@@ -190,6 +190,42 @@ def test_translate_and_change_proj(ee: Any, context: Context) -> None:
     assert found.data[0].tolist() == [0, 0, 1, 1]
 
 
+# -- coarser pixels, images over each other --------------------------------------------------------------------------
+
+
+def test_reduce_resolution_weights_by_the_part_covered(ee: Any, context: Context) -> None:
+    image = ee.Image("n").reduceResolution(ee.Reducer.mean())
+    half = Grid(UTM, (20.0, 0.0, 500000.0, 0.0, -20.0, 8000000.0), 2, 2)
+    found = pixels(image, half, context)[0]
+    np.testing.assert_allclose(found.data[0], [2.5, 4.5])
+    np.testing.assert_allclose(found.data[1], [8.5, 10.5])  # the row below is not there
+    shifted = Grid(UTM, (15.0, 0.0, 500000.0, 0.0, -10.0, 8000000.0), 2, 1)
+    np.testing.assert_allclose(pixels(image, shifted, context)[0].data, [[(0 + 0.5) / 1.5, (0.5 + 2) / 1.5]])
+    assert computed(image, context).band_names == ["n"]
+    both = ee.Image("n").reduceResolution(ee.Reducer.minMax())
+    assert computed(both, context).band_names == ["n_min", "n_max"]
+    assert [one.data[0].tolist() for one in pixels(both, half, context)] == [[0, 2], [5, 7]]
+    with pytest.raises(EarthEngineError, match="Too many input pixels per output pixel: 4, but only 3"):
+        pixels(ee.Image("n").reduceResolution(ee.Reducer.mean(), False, 3), half, context)
+
+
+def test_reduce_resolution_across_projections_keeps_the_mean(ee: Any) -> None:
+    data = np.random.default_rng(3).normal(10, 2, size=(120, 120))
+    context = shelf(n=Image((raster_band("n", data),)))
+    degrees = Grid("EPSG:4326", (4e-4, 0.0, -62.9995, 0.0, -4e-4, -18.0892), 8, 8)
+    found = pixels(ee.Image("n").reduceResolution(ee.Reducer.mean()), degrees, context)[0]
+    fine = Grid("EPSG:4326", (4e-6, 0.0, -62.9995, 0.0, -4e-6, -18.0892), 800, 800)
+    dense = pixels(ee.Image("n"), fine, context)[0].data.reshape(8, 100, 8, 100).mean(axis=(1, 3))
+    assert found.mask.all()
+    np.testing.assert_allclose(found.data, dense, atol=0.03)
+
+
+def test_blend(ee: Any) -> None:
+    top = ee.Image([1, 2]).updateMask(0.25)
+    assert values(ee.Image(9).blend(top)) == [7, 7.25]
+    assert values(ee.Image(9).blend(top.updateMask(0))) == [9, 9]
+
+
 # -- where pixels are -------------------------------------------------------------------------------------------------
 
 
