@@ -217,7 +217,7 @@ def test_reduce_resolution_across_projections_keeps_the_mean(ee: Any) -> None:
     fine = Grid("EPSG:4326", (4e-6, 0.0, -62.9995, 0.0, -4e-6, -18.0892), 800, 800)
     dense = pixels(ee.Image("n"), fine, context)[0].data.reshape(8, 100, 8, 100).mean(axis=(1, 3))
     assert found.mask.all()
-    np.testing.assert_allclose(found.data, dense, atol=0.03)
+    np.testing.assert_allclose(found.data, dense, atol=0.04)  # of the oracle: 100 x 100 points
 
 
 def test_blend(ee: Any) -> None:
