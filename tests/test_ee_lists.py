@@ -70,7 +70,8 @@ LISTS: list[tuple[Made, Any]] = [
     (lambda ee: ee.List([]).reduce(ee.Reducer.mean()), None),
 ]
 DICTIONARIES: list[tuple[Made, Any]] = [
-    (lambda ee: ee.Dictionary({"b": 1, "a": 2}).keys(), ["a", "b"]),
+    (lambda ee: ee.Dictionary({"b": 1}).set("a", 2).keys(), ["a", "b"]),
+    (lambda ee: ee.Dictionary({"b": 1}).set("a", 2).values(), [2, 1]),
     (lambda ee: ee.Dictionary({"b": 1, "a": 2}).values(), [2, 1]),
     (lambda ee: ee.Dictionary({"b": 1, "a": 2}).values(["b"]), [1]),
     (lambda ee: ee.Dictionary({"a": 1, "b": 2}).combine({"b": 3, "c": None}), {"a": 1, "b": 3}),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gee.local.algorithms import ranges, special
 from gee.local.algorithms.arithmetic import BINARY, UNARY
+from gee.local.encoding import encode
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import evaluate
 from gee.local.pixel_types import cast, named, of_number, union
@@ -71,6 +72,21 @@ def call(name: str, **arguments: Any) -> Any:
 )
 def test_numbers(ee: Any, made: Made, expected: Any) -> None:
     assert answer(made(ee)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.0, "2"),
+        (-0.0, "0"),
+        (0.1, "0.1"),
+        (3.4e10, "34000000000"),
+        (2.0**60, "1.152921504606847e+18"),
+        (math.nan, '"NaN"'),
+    ],
+)
+def test_json_of_numbers(value: float, text: str) -> None:
+    assert json.dumps(encode(value), allow_nan=False) == text
 
 
 @pytest.mark.parametrize(
@@ -214,6 +230,7 @@ def test_casts_clamp_and_cut() -> None:
         (lambda ee: ee.String("aXbXXc").split("X"), ["a", "b", "", "c"]),
         (lambda ee: ee.String("a,b,,").split(","), ["a", "b"]),
         (lambda ee: ee.String("").split(","), [""]),
+        (lambda ee: ee.String("abc").split(""), ["a", "b", "c"]),
         (lambda ee: ee.String(",a").split(","), ["", "a"]),
         (lambda ee: ee.String("S1A_IW_GRDH").match("S1(.)_(..)"), ["S1A_IW", "A", "IW"]),
         (lambda ee: ee.String("abc").match("x"), []),
