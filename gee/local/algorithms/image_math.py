@@ -22,7 +22,7 @@ def _unary(name: str, operation: arithmetic.Operation) -> Callable[..., Image]:
     def formula(data: np.ndarray) -> np.ndarray:
         return np.asarray(operation(data), np.float64)
 
-    @algorithm(f"Image.{name}", policies=("log_domain",))
+    @algorithm(f"Image.{name}", policies=("log_domain", *arithmetic.policies_of(name)))
     def function(value: Image) -> Image:
         return value.with_bands([mapped(band, formula, operation.result(band.type)) for band in value.bands])
 
@@ -33,7 +33,7 @@ def _binary(name: str, operation: arithmetic.Operation) -> Callable[..., Image]:
     def formula(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.asarray(operation(left, right), np.float64)
 
-    @algorithm(f"Image.{name}", policies=("log_domain", "fractional_masks"))
+    @algorithm(f"Image.{name}", policies=("log_domain", "fractional_masks", *arithmetic.policies_of(name)))
     def function(image1: Image, image2: Image) -> Image:
         bands = [
             combined(first, second, formula, operation.result(first.type, second.type))
