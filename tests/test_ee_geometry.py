@@ -17,6 +17,10 @@ from pyproj import Geod
 from gee.local import sphere
 from gee.local.encoding import encode
 from gee.local.errors import EarthEngineError
+from gee.local.geometry_measures import area
+from gee.local.geometry_operations import _circles, put_together
+from gee.local.relations import contains
+from gee.local.values import Geometry
 
 R = 6378137.0
 METRE = math.degrees(1 / R)  # degrees of a great circle
@@ -155,6 +159,14 @@ class TestMeasures:
         assert got(ee.Geometry.Polygon([ring, hole]).area()) == pytest.approx(
             whole - got(ee.Geometry.Polygon([hole]).area())
         )
+
+    def test_more_than_half_of_the_globe(self, ee: Any) -> None:
+        ring = [[-35, -10], [-35, 10], [35, 10], [35, -10]]
+        inside = got(ee.Geometry.Polygon([ring]).area())
+        outside = ee.Geometry.Polygon([ring], evenOdd=False)
+        assert got(outside.area()) + inside == pytest.approx(4 * math.pi * R**2, rel=1e-6)
+        zone = ee.Geometry.BBox(-180, -30, 180, 30)
+        assert got(zone.area()) == pytest.approx(4 * math.pi * R**2 / 2)
 
     def test_units_of_a_projection(self, ee: Any) -> None:
         square = ee.Geometry.Rectangle([500000, 0, 500100, 200], "EPSG:32631", False)
@@ -305,6 +317,17 @@ class TestOperations:
         bounds = shapely.Polygon(got(ee.Feature(cells.first()).geometry().coordinates())[0]).bounds
         assert bounds == (0, 0, 1, 1)
 
+    def test_lines_are_cut_at_metres(self, ee: Any) -> None:
+        line = ee.Geometry.LineString([[0, 0], [1, 0], [1, 1]])
+        degree = math.radians(1) * R
+        found = got(line.cutLines([degree / 2, 1.25 * degree]))
+        assert found["type"] == "MultiLineString"
+        expected = [[[0, 0], [0.5, 0]], [[0.5, 0], [1, 0], [1, 0.25]], [[1, 0.25], [1, 1]]]
+        assert [np.array(piece) for piece in found["coordinates"]] == [pytest.approx(np.array(one)) for one in expected]
+        flat = ee.Geometry.LineString([[0, 0], [100, 0]], "EPSG:32631", False).cutLines([30], 1, "EPSG:32631")
+        assert got(flat.coordinates()) == [[[0, 0], [30, 0]], [[30, 0], [100, 0]]]
+        assert got(ee.Geometry.Point(0, 0).cutLines([1]).coordinates()) == []
+
     def test_unbounded(self, ee: Any) -> None:
         everywhere = ee.Image(1).geometry()
         assert got(everywhere.isUnbounded()) is True
@@ -342,11 +365,40 @@ def test_nearest_is_no_further_than_any_sample(points: list[Any], line: list[Any
 @given(st.floats(-170, 170), st.floats(-70, 70), st.floats(0.01, 20), st.integers(3, 40))
 def test_area_of_a_small_circle(lon: float, lat: float, radius: float, corners: int) -> None:
     """A regular spherical polygon: n isosceles triangles from its middle (Napier's rules)."""
-    from gee.local.geometry_operations import _circles
-
     middle = sphere.vectors(np.array([[lon, lat]]))
     ring = _circles(middle, math.radians(radius), corners)[0]
     ring = np.vstack([ring, ring[:1]])
     base = 2 * math.atan(1 / (math.cos(math.radians(radius)) * math.tan(math.pi / corners)))
     expected = corners * (2 * math.pi / corners + base - math.pi)
     assert abs(sphere.ring_area(ring)) == pytest.approx(expected, rel=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    places=st.one_of(
+        st.tuples(st.floats(-180, 180), st.floats(-90, 90)),
+        st.tuples(st.floats(175, 180), st.floats(-90, 90)),
+        st.tuples(st.floats(-180, 180), st.floats(84, 90)),
+    ),
+    shift=st.tuples(st.floats(0, 360), st.floats(0, 12)),
+    sizes=st.tuples(st.floats(1, 10), st.floats(1, 10)),
+)
+def test_areas_of_caps_add_up_anywhere(places: Any, shift: Any, sizes: Any) -> None:
+    """|A| + |B| = |A or B| + |A and B|, over poles and antimeridian too; the overlap of circles by their distance."""
+    centre = sphere.vectors(np.array([places]))
+    other = _circles(centre, math.radians(max(shift[1], 1e-3)), 360)[:, int(shift[0]) % 360]
+    one, two = (
+        Geometry(shapely.Polygon(sphere.degrees(_circles(middle, math.radians(size), 64)[0])))
+        for middle, size in ((centre, sizes[0]), (other, sizes[1]))
+    )
+    a, b = (area(each, None, None) for each in (one, two))
+    union, overlap, rest, either = (
+        area(put_together(one, two, name), None, None)
+        for name in ("union", "intersection", "difference", "symmetricDifference")
+    )
+    assert union + overlap == pytest.approx(a + b, rel=1e-6)
+    assert rest == pytest.approx(a - overlap, rel=1e-6, abs=1e3)
+    assert either == pytest.approx(union - overlap, rel=1e-6, abs=1e3)
+    apart = math.degrees(float(sphere.angles(centre, other)[0]))
+    assert (overlap > 0) == (apart < sum(sizes)) or abs(apart - sum(sizes)) < 0.05
+    assert contains(one, two) == (apart + sizes[1] <= sizes[0]) or abs(apart + sizes[1] - sizes[0]) < 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def _image(value: Any, wanted: Wanted) -> Any:
 
 
 def _integer(value: Any, wanted: Wanted) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise _wrong(value, "Integer", wanted.where)
     return int(value)
 

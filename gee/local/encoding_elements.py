@@ -8,13 +8,14 @@ from typing import Any
 from gee.local import geojson
 from gee.local.encoding import encode
 from gee.local.errors import EarthEngineError
+from gee.local.pixels import Image
 from gee.local.values import Collection, Feature, Geometry
 
 ELEMENTS_LIMIT = 5000
 
 
 def _geometry(value: Geometry) -> Any:
-    return geojson.to_json(value)
+    return encode(geojson.to_json(value))
 
 
 def _feature(value: Feature) -> Any:
@@ -27,10 +28,11 @@ def _feature(value: Feature) -> Any:
 def _collection(value: Collection) -> Any:
     if len(value.elements) > ELEMENTS_LIMIT:
         raise EarthEngineError(f"Collection query aborted after accumulating over {ELEMENTS_LIMIT} elements")
-    body: dict[str, Any] = {"type": "ImageCollection", "bands": []} if value.images else {"type": "FeatureCollection"}
+    images = isinstance(value.elements[0], Image) if len(value.elements) else value.images  # a map may change the kind
+    body: dict[str, Any] = {"type": "ImageCollection", "bands": []} if images else {"type": "FeatureCollection"}
     if value.id is not None:
         body["id"] = value.id
-    if not value.images:
+    if not images:
         body["columns"] = {}
     properties = encode(dict(value.properties))
     body |= {"properties": properties} if properties else {}

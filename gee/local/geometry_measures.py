@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gee.local import sphere
-from gee.local.planes import Flat
-from gee.local.relations import on_sphere, parts_of
+from gee.local.planes import Flat, Gnomonic, plane_for
+from gee.local.relations import arcs, on_sphere, parts, parts_of
 from gee.local.shapes import rectangle
 from gee.local.values import WGS84, ErrorMargin, Geometry, Projection
 
 if TYPE_CHECKING:
-    from shapely import Polygon
     from shapely.geometry.base import BaseGeometry
 
 WORLD_AREA = 4 * math.pi * sphere.RADIUS**2
@@ -26,11 +24,32 @@ def area(geometry: Geometry, margin: ErrorMargin | None, proj: Projection | None
     if geometry.shape is None:
         return WORLD_AREA
     if proj is not None:
-        return float(sum(one.area for one in _polygons(Flat(proj.crs).shape(geometry, margin))))
-    steradians = 0.0
-    for polygon in _polygons(on_sphere(geometry, margin)):
-        steradians += abs(_left(polygon.exterior)) - sum(abs(_left(hole)) for hole in polygon.interiors)
-    return steradians * sphere.RADIUS**2
+        return float(sum(Flat(proj.crs).shape(part, margin).area for part in parts(geometry)))
+    return sum(_area(part, margin) for part in parts(geometry)) * sphere.RADIUS**2
+
+
+def _area(part: Geometry, margin: ErrorMargin | None) -> float:
+    """Steradians of one polygon; 0 of other parts."""
+    plane = plane_for([part], None)
+    rings = _rings(plane, part, margin)
+    if isinstance(plane, Gnomonic):
+        return sum(sphere.ring_area(sphere.vectors(plane.round(ring))) for ring in rings)
+    return sum(sphere.planar_area(ring) for ring in rings)
+
+
+def _rings(plane: Gnomonic | Flat, part: Geometry, margin: ErrorMargin | None) -> list[np.ndarray]:
+    """Coordinates of the rings of a polygon on a plane: shells counterclockwise, holes clockwise."""
+    import shapely
+
+    polygons = [
+        one for one in parts_of(plane.shape(part, margin)) if isinstance(one, shapely.Polygon) and not one.is_empty
+    ]
+    return [
+        shapely.get_coordinates(ring)
+        for one in polygons
+        for polygon in (shapely.orient_polygons(one),)
+        for ring in (polygon.exterior, *polygon.interiors)
+    ]
 
 
 def length(geometry: Geometry, margin: ErrorMargin | None, proj: Projection | None, *, rings: bool) -> float:
@@ -70,54 +89,32 @@ def centroid(geometry: Geometry, margin: ErrorMargin | None, proj: Projection | 
         return Geometry(shapely.Point(0, 0))
     if proj is not None:
         return Geometry(Flat(proj.crs).shape(geometry, margin).centroid, proj.crs, geodesic=False)
-    shape = on_sphere(geometry, margin)
-    if shape.is_empty:
+    found = [part for part in parts(geometry) if part.shape is not None and not part.shape.is_empty]
+    if not found:
         return Geometry(shapely.Point())
-    moment = _moment(shape)
-    around = float(shapely.get_coordinates(shape)[:, 0].mean())
+    top = max(shapely.get_dimensions(part.shape) for part in found)
+    moment = np.zeros(3)
+    for part in found:
+        if shapely.get_dimensions(part.shape) == top:
+            moment += _moment(part, margin)
+    around = float(shapely.get_coordinates(on_sphere(found[0], margin))[:, 0].mean())
     return Geometry(shapely.Point(sphere.degrees(moment[None], around=around)[0]))
 
 
-def _moment(shape: BaseGeometry) -> np.ndarray:
+def _moment(part: Geometry, margin: ErrorMargin | None) -> np.ndarray:
+    """Integral of the position over a polygon, along a line, or of a point; dims (3,)."""
     import shapely
 
-    parts = list(parts_of(shape))
-    top = max(shapely.get_dimensions(part) for part in parts)
-    if top == 2:
-        polygons = list(_polygons(shape))
-        total = np.zeros(3)
-        for polygon in polygons:
-            total += _inside(polygon.exterior) - sum((_inside(hole) for hole in polygon.interiors), np.zeros(3))
-        if np.linalg.norm(total) > 0:
-            return total
-    lines = [sphere.vectors(shapely.get_coordinates(part)) for part in parts if shapely.get_dimensions(part) == top]
-    if top == 0:
-        return np.asarray(np.vstack(lines).sum(axis=0))
-    return np.asarray(sum((sphere.line_moment(line) for line in lines), np.zeros(3)))
-
-
-def _inside(ring: BaseGeometry) -> np.ndarray:
-    import shapely
-
-    found = sphere.vectors(shapely.get_coordinates(ring))
-    return sphere.ring_moment(found) * (1 if sphere.ring_area(found) >= 0 else -1)
-
-
-def _left(ring: BaseGeometry) -> float:
-    import shapely
-
-    return sphere.ring_area(sphere.vectors(shapely.get_coordinates(ring)))
-
-
-def _polygons(shape: BaseGeometry) -> Iterator[Polygon]:
-    """Polygons of a shape, made valid one by one by the even-odd rule."""
-    import shapely
-
-    for part in parts_of(shape):
-        if isinstance(part, shapely.Polygon) and not part.is_empty:
-            for polygon in parts_of(part if part.is_valid else shapely.make_valid(part)):
-                if isinstance(polygon, shapely.Polygon):
-                    yield polygon
+    total = np.zeros(3)
+    if isinstance(part.shape, shapely.Polygon):
+        plane = plane_for([part], None)
+        for ring in _rings(plane, part, margin):
+            lonlat = plane.round(ring) if isinstance(plane, Gnomonic) else ring
+            total += sphere.ring_moment(sphere.vectors(lonlat))
+        return total
+    for line in arcs(part, margin):
+        total += line.sum(axis=0) if len(line) == 1 else sphere.line_moment(line)
+    return total
 
 
 def bounds(geometry: Geometry, margin: ErrorMargin | None, crs: str) -> Geometry:

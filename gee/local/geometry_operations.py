@@ -12,7 +12,7 @@ import numpy as np
 from gee.local import sphere
 from gee.local.errors import EarthEngineError, NotImplementedHereError
 from gee.local.planes import REACH, Flat, Gnomonic, metres, plane_for, vertices
-from gee.local.relations import SPHERE, Terms, arcs, on_sphere, parts_of
+from gee.local.relations import SPHERE, Terms, arcs, on_sphere, parts, parts_of
 from gee.local.reprojection import metres_per_unit, parsed, transformed
 from gee.local.shapes import rebuilt
 from gee.local.values import WGS84, ErrorMargin, Geometry, Projection
@@ -63,13 +63,6 @@ def dissolved(geometry: Geometry, terms: Terms) -> Geometry:
         return geometry
     plane = plane_for([geometry], terms.proj)
     return plane.geometry(shapely.union_all([plane.shape(one, terms.margin) for one in parts(geometry)]))
-
-
-def parts(geometry: Geometry) -> list[Geometry]:
-    """Parts of a collection or multi-geometry, each with the CRS and edges of the whole."""
-    if geometry.shape is None:
-        return [geometry]
-    return [Geometry(one, geometry.crs, geometry.geodesic, geometry.even_odd) for one in parts_of(geometry.shape)]
 
 
 def convex_hull(geometry: Geometry, terms: Terms) -> Geometry:
@@ -205,16 +198,44 @@ def in_projection(
 
 
 def cut(geometry: Geometry, distances: Sequence[float], terms: Terms) -> Geometry:
-    """Lines in pieces, cut at distances along each; other geometries give none."""
+    """Lines in pieces, cut at distances along each: metres on the sphere, or units of a projection.
+
+    Other geometries give none.
+    """
     import shapely
     from shapely.ops import substring
 
-    if terms.proj is None:
-        raise NotImplementedHereError("Lines are cut in a projection only: give proj.")
-    shape = Flat(terms.proj.crs).shape(geometry, terms.margin)
     pieces: list[shapely.LineString] = []
+    flat = None if terms.proj is None else Flat(terms.proj.crs)
+    shape = on_sphere(geometry, terms.margin) if flat is None else flat.shape(geometry, terms.margin)
     for line in parts_of(shape):
-        if isinstance(line, shapely.LineString):
+        if not isinstance(line, shapely.LineString):
+            continue
+        if flat is None:
+            pieces.extend(shapely.LineString(piece) for piece in _pieces(shapely.get_coordinates(line), distances))
+        else:
             ends = sorted({0.0, float(line.length), *(one for one in distances if 0 < one < line.length)})
             pieces.extend(shapely.LineString(substring(line, a, b).coords) for a, b in pairwise(ends))
-    return Flat(terms.proj.crs).geometry(shapely.MultiLineString(pieces))
+    whole = shapely.MultiLineString(pieces)
+    return Geometry(whole) if flat is None else flat.geometry(whole)
+
+
+def _pieces(lonlat: np.ndarray, distances: Sequence[float]) -> list[np.ndarray]:
+    """Longitudes and latitudes of the pieces of a line of great circles, cut at metres along it."""
+    line = sphere.vectors(lonlat)
+    spans = sphere.angles(line[1:], line[:-1])
+    along = np.concatenate([[0.0], np.cumsum(spans)])
+    cuts = sorted({one / sphere.RADIUS for one in distances if 0 < one / sphere.RADIUS < along[-1]})
+    found = [lonlat[:1]]
+    for place in cuts:
+        edge = min(int(np.searchsorted(along, place, side="right")) - 1, len(spans) - 1)
+        part = place - along[edge]
+        span = spans[edge]
+        vector = np.sin(span - part) * line[edge] + np.sin(part) * line[edge + 1]
+        cut_at = sphere.degrees(vector[None], around=float(lonlat[edge, 0]))
+        before = lonlat[(along > (cuts[len(found) - 2] if len(found) > 1 else 0.0)) & (along < place)]
+        found[-1] = np.vstack([found[-1], before, cut_at])
+        found.append(cut_at)
+    rest = lonlat[along > (cuts[-1] if cuts else 0.0)]
+    found[-1] = np.vstack([found[-1], rest])
+    return found

@@ -90,3 +90,17 @@ class Policies:
     signs_of_vectors: Literal["first-positive"] = _policy(
         "first-positive", "the first entry of an eigenvector is not negative; other decompositions have LAPACK's signs"
     )
+    pyramids: Literal["none"] = _policy("none", "assets have no pyramids: whatever the scale, the nearest native pixel")
+    collection_order: Literal["by-id"] = _policy(
+        "by-id", "images of a stored collection come in the order of their ids"
+    )
+    masked_in_files: Literal["nan-or-0"] = _policy(
+        "nan-or-0",
+        "without noData, masked pixels are NaN in GeoTIFFs of floats, and 0 in those of integers and in NPY; valid above 0",
+    )
+    file_split: Literal["8-gib"] = _policy(
+        "8-gib", "without fileDimensions, an export is one file up to 8 GiB of pixels, then the largest squares below"
+    )
+    overviews: Literal["average-or-nearest"] = _policy(
+        "average-or-nearest", "overviews of cloud-optimised files are averages of floats and samples of integers"
+    )

@@ -196,6 +196,13 @@ def _with_arcs(shape: BaseGeometry, place: Place, error: float) -> BaseGeometry:
     return rebuilt(shape, line)
 
 
+def parts(geometry: Geometry) -> list[Geometry]:
+    """Parts of a collection or multi-geometry, each with the CRS and edges of the whole."""
+    if geometry.shape is None:
+        return [geometry]
+    return [Geometry(one, geometry.crs, geometry.geodesic, geometry.even_odd) for one in parts_of(geometry.shape)]
+
+
 def parts_of(shape: BaseGeometry) -> Iterator[BaseGeometry]:
     """Points, lines, rings and polygons of a shape, also of collections of collections."""
     import shapely

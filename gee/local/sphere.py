@@ -55,6 +55,17 @@ def ring_area(ring: np.ndarray) -> float:
     return float(2 * np.arctan2(up, down).sum())
 
 
+def planar_area(ring: np.ndarray) -> float:
+    """Steradians left of a closed ring whose edges are straight in longitude and latitude, dims (point, 2): -∮ sin φ dλ."""
+    lon, lat = np.radians(ring[:, 0]), np.radians(ring[:, 1])
+    step = np.diff(lat)
+    flat = np.abs(step) < 1e-9
+    mean_sine = np.where(
+        flat, np.sin((lat[1:] + lat[:-1]) / 2), (np.cos(lat[:-1]) - np.cos(lat[1:])) / np.where(flat, 1.0, step)
+    )
+    return float(-(mean_sine * np.diff(lon)).sum())
+
+
 def ring_moment(ring: np.ndarray) -> np.ndarray:
     """Integral of the position over what lies left of a closed ring, dims (3,): half the sum of angle times edge normal."""
     normal = np.cross(ring[:-1], ring[1:])

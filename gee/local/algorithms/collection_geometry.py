@@ -10,9 +10,8 @@ import numpy as np
 from gee.local import elements, sphere
 from gee.local.errors import EarthEngineError
 from gee.local.geometry_measures import bounds
-from gee.local.geometry_operations import parts
 from gee.local.planes import Flat
-from gee.local.relations import arcs, geometry_of, merged, on_sphere, together
+from gee.local.relations import arcs, geometry_of, merged, on_sphere, parts, together
 from gee.local.reprojection import at_scale, to_pixels
 from gee.local.shapes import rectangle
 from gee.local.table import algorithm

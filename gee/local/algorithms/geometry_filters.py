@@ -23,7 +23,7 @@ RELATIONS: dict[str, Relation] = {
 
 
 def _made(name: str, relation: Relation) -> Callable[..., Filter]:
-    @algorithm(f"Filter.{name}")
+    @algorithm(f"Filter.{name}", policies=("touching",))
     def function(
         left_field: str | None,
         right_value: Any,
