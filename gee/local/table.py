@@ -55,6 +55,8 @@ FAMILIES = (
     "pixel_type_values",
     "projections",
     "reducer_combinations",
+    "reducer_fits",
+    "reducer_lists",
     "reducer_ranks",
     "reducers",
     "strings",
