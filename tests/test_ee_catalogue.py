@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from command_line import Sarbatch, sarbatch
 from ee_rasters import UTM, write_raster
 from pyproj import Transformer
 from rasterio.transform import Affine
@@ -19,7 +20,10 @@ from gee.local.catalogue.items import Item
 from gee.local.catalogue.register import read_properties, register
 from gee.local.catalogue.resources import to_json
 from gee.local.errors import EarthEngineError
+from gee.local.folders import assets_of
 from gee.local.pixels import Grid, rendering
+
+__all__ = ["sarbatch"]  # a fixture
 
 OPERA = Path(__file__).parents[1] / "../shared/data/opera-rtc-s1"
 
@@ -259,6 +263,30 @@ def test_threads_read_the_same_files(catalogue: FolderCatalogue, tmp_path: Path)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, range(200)))
+
+
+# -- commands -----------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_registered_and_scenes_made_up_by_commands(sarbatch: Sarbatch, tmp_path: Path) -> None:
+    house = tmp_path / "house"
+    paths = [write_raster(tmp_path / f"s_2020010{n}.tif", np.full((1, 3, 3), n, np.uint8)) for n in (1, 2)]
+    (tmp_path / "p.json").write_text('{"source": "here"}')
+    more = ["--folder", house, "--time-from", r"\d{8}", "--properties", tmp_path / "p.json"]
+
+    said = sarbatch("earth-engine", "register", "projects/p/assets/s", *paths, *more)
+    assert (said.code, said.out.strip()) == (0, "projects/p/assets/s: 2 images")
+    images = assets_of(house).load_collection("projects/p/assets/s").elements
+    assert [one.properties["source"] for one in images] == ["here", "here"]
+    again = sarbatch("earth-engine", "register", "projects/p/assets/s", *paths, "--folder", house)
+    assert again.code == 2
+    assert "Cannot overwrite" in again.err
+    assert sarbatch("earth-engine", "register", "../s", *paths, "--folder", house).code == 2
+
+    made = sarbatch("earth-engine", "simulate", house, "--dates", 1, "--size", 64)
+    assert (made.code, made.out.split(" ", 1)[0]) == (0, "4")
+    assert len(assets_of(house).load_collection("COPERNICUS/S1_GRD").elements) == 4
+    assert sarbatch("earth-engine", "simulate", house, "--looks", -1, "--overwrite").code == 2
 
 
 # -- real scenes --------------------------------------------------------------------------------------------------------

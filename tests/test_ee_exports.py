@@ -19,10 +19,11 @@ from gee.local.catalogue.register import register
 from gee.local.catalogue.resources import to_json
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context
-from gee.local.exports import ImageExporter, cut
+from gee.local.exports import ImageExporter, cut, storable
 from gee.local.operations import ExportCancelled, ExportRequest
 from gee.local.output_grid import output_grid
 from gee.local.pixels import Grid
+from gee.local.values import Date
 
 CRS = "EPSG:32720"
 TRANSFORM = [10, 0, 500000, 0, -10, 8000000]
@@ -235,6 +236,20 @@ def test_an_asset_comes_back_as_it_went(house: House) -> None:
     again = house.catalogue.load_image("projects/local-demo/assets/out")
     assert again.band_names == ["VV", "VH"]
     np.testing.assert_array_equal(again.bands[1].pixels(grid).data, house.values[1].astype(float) * 2)
+
+
+def test_properties_that_an_asset_cannot_keep_are_named(house: House) -> None:
+    kept = storable({"a": [1, "x"], "when": Date(5), "none": None})
+    assert kept == {"a": [1, "x"], "when": 5}
+    image = house.image.set("scene", house.image)
+    with pytest.raises(EarthEngineError, match="Property 'scene' of type Image"):
+        house.run(house.request(image, to="Asset"))
+
+
+def test_a_disk_that_refuses_is_told(house: House) -> None:
+    house.root.write_text("a file where the folder should be")
+    with pytest.raises(EarthEngineError, match="could not be written"):
+        house.run(house.request(house.image))
 
 
 def test_an_asset_that_fails_leaves_nothing(house: House) -> None:

@@ -11,9 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from ee_offline import computed, offline_client
 from PIL import Image as Pillow
 
+from gee.local.catalogue.folder import FolderCatalogue
+from gee.local.catalogue.register import register
 from gee.local.errors import EarthEngineError
+from gee.local.evaluator import Context
 from gee.local.interruption import go_on, interruptible
 from gee.local.pixel_types import BOOLEAN, DOUBLE, FLOAT, named
 from gee.local.pixels import Band, Grid, Image, Pixels
@@ -23,6 +27,7 @@ from gee.local.rendering.geotiff import TiffOptions, write_geotiff
 from gee.local.server.images import tile_grid
 from gee.local.values import PixelType
 
+OPERA = Path(__file__).parents[1] / "../shared/data/opera-rtc-s1"
 GRID = Grid("EPSG:32720", (10.0, 0.0, 500000.0, 0.0, -10.0, 8000000.0), 70, 50)
 
 
@@ -276,3 +281,46 @@ def test_tiles_meet() -> None:
     assert (first.transform[2], first.transform[5]) == (above.transform[2], above.transform[5])
     assert first.transform[0] * 2 == pytest.approx(above.transform[0], rel=1e-12)
     assert first.transform[2] + 256 * first.transform[0] == pytest.approx(right.transform[2], rel=1e-9)
+
+
+# -- real scenes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not OPERA.exists(), reason="no OPERA RTC-S1 scenes beside the project")
+def test_composites_of_opera_scenes_equal_numpy(tmp_path: Path) -> None:
+    """Filters by burst, pass and date, then mean, median and stdDev, pixel by pixel as numpy on the same files."""
+    catalogue = FolderCatalogue(tmp_path)
+    burst = "T137-292324-IW1"
+    files = sorted((OPERA / burst).glob("*.tif"))
+    register(catalogue, "OPERA/RTC/L2_V1/S1", [*files, *(OPERA / "T137-292320-IW1").glob("*_S1A_*.tif")])
+    chosen = [path for path in files if "20220901" < path.name.split("_")[4][:8] < "20231101" and "_VH." in path.name]
+    stored = []
+    for path in chosen:
+        with rasterio.open(path) as file:
+            stored.append(file.read(1).astype(float))
+            grid = Grid("EPSG:32611", file.transform[:6], file.width, file.height)
+    stack = np.array(stored)
+
+    with offline_client() as ee:
+        scenes = (
+            ee.ImageCollection("OPERA/RTC/L2_V1/S1")
+            .filter(ee.Filter.eq("BURST_ID", burst))
+            .filter(ee.Filter.eq("ORBIT_PASS_DIRECTION", "ascending"))
+            .filter(ee.Filter.listContains("POLARIZATIONS", "VH"))
+            .filterDate("2022-09-02", "2023-11-01")
+            .select("VH")
+        )
+        context = Context(catalogue=catalogue)
+        assert computed(scenes.size(), context) == len(stack) > 5
+        results = {
+            "mean": (scenes.mean(), np.nanmean(stack, 0)),
+            "median": (scenes.median(), np.nanmedian(stack, 0)),
+            "stdDev": (scenes.reduce(ee.Reducer.stdDev()), np.nanstd(stack, 0)),
+        }
+        for name, (composite, known) in results.items():
+            content, _ = render(computed(composite, context), grid, "NPY")
+            found = np.load(io.BytesIO(content))
+            here = np.isfinite(known)
+            assert here.mean() > 0.5, name
+            np.testing.assert_allclose(found[found.dtype.names[0]][here], known[here], rtol=1e-5, err_msg=name)
+    catalogue.close()

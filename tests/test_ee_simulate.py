@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.simulated import DECIBEL, POWER, add_simulation
@@ -20,8 +21,6 @@ FLAT = {"grass": Cover(vv=0.08, vh=0.016, slope=0.0)}
 
 @pytest.mark.parametrize("looks", [1.0, 4.4, 20.0])
 def test_speckle_is_gamma(looks: float) -> None:
-    from scipy import stats
-
     found = speckle((300, 300), looks=looks, correlation=0, rng=np.random.default_rng(1))
     assert found.mean() == pytest.approx(1, abs=0.01)
     assert stats.kstest(found.ravel(), stats.gamma(looks, scale=1 / looks).cdf).pvalue > 1e-3

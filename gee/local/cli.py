@@ -92,6 +92,7 @@ def register(
             dir_okay=False,
         ),
     ] = None,
+    *,
     overwrite: Annotated[bool, typer.Option(help="replace images that are there", show_default=False)] = False,
 ) -> None:
     """Make GeoTIFFs an asset: one file an Image, several an ImageCollection; OPERA RTC-S1 files by burst and date.
@@ -116,7 +117,7 @@ def register(
 
 
 @app.command()
-def simulate(  # noqa: PLR0913 -- one option each
+def simulate(
     folder: Folder = Path("earth-engine"),
     dates: Annotated[int, typer.Option(help="passes of each of two orbits, 12 days apart", min=1)] = 4,
     size: Annotated[int, typer.Option(help="pixels of 10 m of a slice's side", min=64)] = 256,
@@ -126,6 +127,7 @@ def simulate(  # noqa: PLR0913 -- one option each
     ] = 0.0,
     border: Annotated[int, typer.Option(help="pixels of border noise along the slices", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="of the random numbers", min=0)] = 0,
+    *,
     overwrite: Annotated[bool, typer.Option(help="replace scenes that are there", show_default=False)] = False,
 ) -> None:
     """Make up Sentinel-1 scenes (COPERNICUS/S1_GRD, COPERNICUS/S1_GRD_FLOAT), marked as synthetic, with their truth.

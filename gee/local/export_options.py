@@ -22,7 +22,6 @@ KNOWN = {
         "fileExportOptions",
         "assetExportOptions",
         "maxPixels",
-        "maxWorkers",
         "priority",
         "requestId",
         "workloadTag",

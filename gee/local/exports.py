@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.items import Item
@@ -24,6 +25,7 @@ from gee.local.rendering.blocks import RenderingCancelled, Work
 from gee.local.rendering.dtypes import check_scalar, common_dtype, dtype_of
 from gee.local.rendering.geotiff import TiffOptions, write_geotiff
 from gee.local.server.images import to_image
+from gee.local.values import Date
 
 ASSET_URI = "https://code.earthengine.google.com/?asset="
 DRIVE, BUCKETS = "drive", "cloud-storage"
@@ -138,7 +140,7 @@ class ImageExporter:
             return Item(
                 id=id_,
                 kind="IMAGE",
-                properties={**image.properties, "system:index": id_.rpartition("/")[2]},
+                properties={**storable(image.properties), "system:index": id_.rpartition("/")[2]},
                 bands=_write_bands(folder, image, grid, options, work),
                 pyramiding=options.pyramiding,
             )
@@ -152,6 +154,27 @@ class ImageExporter:
                 shutil.rmtree(folder)
             raise
         return [ASSET_URI + where.name]
+
+
+def storable(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties as an asset keeps them: numbers, texts and lists; dates as milliseconds; nulls are left out.
+
+    Raises
+    ------
+    EarthEngineError
+        If one is something else.
+    """
+    return {name: _storable(name, value) for name, value in properties.items() if value is not None}
+
+
+def _storable(name: str, value: Any) -> Any:
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Date):
+        return value.millis
+    if isinstance(value, list | tuple):
+        return [_storable(name, one) for one in value]
+    raise EarthEngineError(f"Property '{name[:100]}' of type {type(value).__name__} cannot be kept by an asset.")
 
 
 def _write_bands(
@@ -221,7 +244,8 @@ class _Progress:
 
 @contextmanager
 def _cancelling(cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Block in which evaluating and rendering end where the export is cancelled."""
+    """Block in which evaluating and rendering end where the export is cancelled; what the disk refuses is told."""
+    from rasterio.errors import RasterioError
 
     def check() -> None:
         if cancelled():
@@ -232,6 +256,8 @@ def _cancelling(cancelled: Callable[[], bool]) -> Iterator[None]:
             yield
     except RenderingCancelled as ended:
         raise ExportCancelled from ended
+    except (OSError, RasterioError) as error:  # a full disk: trying again at once would not help
+        raise EarthEngineError(f"The export could not be written: {error}") from error
 
 
 @contextmanager

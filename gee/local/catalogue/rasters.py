@@ -95,7 +95,7 @@ class OpenFiles:
                     dataset = rasterio.open(path)
             yield dataset
         except (OSError, RasterioError) as error:
-            raise EarthEngineError(f"The file {path.name} of an asset cannot be read: {error}", code=500) from error
+            raise EarthEngineError(f"The file {path.name} of an asset cannot be read: {error}") from error
         self._give(key, dataset)
 
     def _take(self, key: tuple[Path, int]) -> Any:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from gee.local.pixels import Grid, Image
-from gee.local.rendering.blocks import Block, Work, blocks
+from gee.local.rendering.blocks import Block, RenderingCancelled, Work, blocks
 from gee.local.rendering.dtypes import check_no_data, common_dtype, filled
 
 TILE = 256
 CACHE_MEGABYTES = 128  # of GDAL's blocks
+COMPUTED = 0.7  # share of the progress when the pixels are there and the cloud-optimised copy is still to be made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +54,17 @@ def write_geotiff(
     # a cloud-optimised file is a copy of another one
     parts = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.whole")
     try:
-        found = _write(parts[0], image, grid, options, work)
-        if options.cloud_optimized:
-            _optimize(parts[0], parts[1], options, resampling=_resampling(image))
-            parts[1].replace(path)
-        else:
+        if not options.cloud_optimized:
+            found = _write(parts[0], image, grid, options, work)
             parts[0].replace(path)
+            return found
+        first = replace(work, progress=lambda share: work.progress(COMPUTED * share))
+        found = _write(parts[0], image, grid, options, first)
+        if work.cancelled():
+            raise RenderingCancelled
+        _optimize(parts[0], parts[1], options, resampling=_resampling(image))
+        parts[1].replace(path)
+        work.progress(1.0)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
