@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EARTH_RADIUS = 6378137.0
 DEGREE = math.pi * EARTH_RADIUS / 180  # metres per degree at the equator
 WINDOW_PIXELS = 2**24  # source pixels read at once: grids that need more are computed in parts
-REMEMBERED = 32
+REMEMBERED = 8
 
 
 class Places(NamedTuple):

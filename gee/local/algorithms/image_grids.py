@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from gee.local import reprojection
 from gee.local.algorithms.projections import as_transform
-from gee.local.coverage import as_mask, coverage
+from gee.local.coverage import coverage
 from gee.local.errors import EarthEngineError
 from gee.local.masks import both
 from gee.local.output_grid import BoundsRequest, bounds_grid, grid_shape
@@ -172,19 +173,13 @@ def clipped(image: Image, geometries: list[Geometry]) -> Image:
 
 def _remembered(geometries: list[Geometry]) -> Callable[[Grid], np.ndarray]:
     """Mask of geometries on a grid; the last few are kept, as the bands of an image share them."""
-    kept: dict[Grid, np.ndarray] = {}
 
+    @lru_cache(maxsize=4)
     def inside(grid: Grid) -> np.ndarray:
-        found = kept.get(grid)
-        if found is None:
-            total = np.zeros((grid.height, grid.width))
-            for one in geometries:
-                total = np.maximum(total, coverage(one, grid))
-            found = as_mask(total)
-            while len(kept) >= 4:
-                kept.pop(next(iter(kept)), None)
-            kept[grid] = found
-        return found
+        total = np.zeros((grid.height, grid.width))
+        for one in geometries:
+            total = np.maximum(total, coverage(one, grid))
+        return total
 
     return inside
 
