@@ -104,3 +104,58 @@ class Policies:
     overviews: Literal["average-or-nearest"] = _policy(
         "average-or-nearest", "overviews of cloud-optimised files are averages of floats and samples of integers"
     )
+    reducer_weights: Literal["moments"] = _policy(
+        "moments",
+        "variances, skew and kurtosis are weighted as means are; ranks, extremes, products and counts take what has any weight",
+    )
+    mixed_weights: Literal["weighted"] = _policy(
+        "weighted",
+        "combined reducers over a region are weighted if any part is; the others count what is covered at all",
+    )
+    empty_reductions: Literal["null"] = _policy(
+        "null", "sums and products of nothing are null, counts 0 (masked in images)"
+    )
+    shape_of_samples: Literal["population"] = _policy(
+        "population", "skew is m3 / m2^1.5, kurtosis m4 / m2^2 - 3, covariances are divided by n"
+    )
+    extremum_names: Literal["numbered"] = _policy("numbered", "companions of min and max are min1, min2 and so on")
+    fraction_names: Literal["underscore"] = _policy("underscore", "the 2.5th percentile is named p2_5")
+    histogram_buckets: Literal["256-powers-of-2"] = _policy(
+        "256-powers-of-2",
+        "histograms have at most 256 buckets unless told, as wide as a power of 2, from a multiple of it",
+    )
+    rank_probabilities: Literal["normal"] = _policy(
+        "normal", "Kendall's p-value is the normal approximation without ties; Spearman's is Student's"
+    )
+    sens_offset: Literal["medians"] = _policy("medians", "the offset of sensSlope is median(y) - slope * median(x)")
+    kernel_radii: Literal["whole-or-within"] = _policy(
+        "whole-or-within", "real radii: squares take the whole part, circles and diamonds the cells within"
+    )
+    octagons: Literal["r-and-half"] = _policy(
+        "r-and-half", "octagons hold the cells no more than r + floor((r - 1) / 2) city blocks away"
+    )
+    gaussian_size: Literal["ceil-minus-1"] = _policy(
+        "ceil-minus-1", "gaussians have a half-size of ceil(r) - 1 pixels, at least 1"
+    )
+    negative_kernels: Literal["subtract-mean"] = _policy(
+        "subtract-mean", "normalising a kernel with negative weights subtracts the mean of its weights"
+    )
+    kernel_focus: Literal["first-middle"] = _policy(
+        "first-middle", "the focus of a fixed kernel with even sides is left of and above its middle"
+    )
+    derivative: Literal["central"] = _policy("central", "derivatives are central differences per pixel, y downwards")
+    far_from_all: Literal["masked"] = _policy(
+        "masked", "fastDistanceTransform masks what has nothing within its neighbourhood"
+    )
+    partial_mosaics: Literal["over"] = _policy("over", "mosaics let what is below through fractional masks")
+    quality_ties: Literal["last"] = _policy("last", "of images of equal quality the last one is taken")
+    random_samples: Literal["pcg64"] = _policy("pcg64", "samples are chosen by NumPy's PCG64 from the seed")
+    best_effort: Literal["as-needed"] = _policy(
+        "as-needed", "bestEffort enlarges the scale no further than maxPixels needs"
+    )
+    region_edges: Literal["left-and-top"] = _policy(
+        "left-and-top", "a pixel's centre on a region's left or top edge lies inside"
+    )
+    region_rows: Literal["by-pixel"] = _policy(
+        "by-pixel", "getRegion tells pixel by pixel, and for each the images in order"
+    )

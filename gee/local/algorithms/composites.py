@@ -25,7 +25,13 @@ from gee.local.values import Collection, Projection
 MOST_BANDS = 5000
 
 
-@algorithm("ImageCollection.mosaic", policies=("ranges",))
+@algorithm(
+    "ImageCollection.mosaic",
+    policies=(
+        "ranges",
+        "partial_mosaics",
+    ),
+)
 def mosaic(collection: Collection, context: Context) -> Image:
     """Images painted over each other, the last on top, band by band; fractional masks let through what is below."""
     bands = [
@@ -35,7 +41,13 @@ def mosaic(collection: Collection, context: Context) -> Image:
     return Image(tuple(bands), footprint=common_footprint(collection))
 
 
-@algorithm("ImageCollection.qualityMosaic", policies=("ranges",))
+@algorithm(
+    "ImageCollection.qualityMosaic",
+    policies=(
+        "ranges",
+        "quality_ties",
+    ),
+)
 def quality_mosaic(collection: Collection, quality_band: str, context: Context) -> Image:
     """Per pixel all bands of the image whose quality is highest, of several the last; masked quality never wins."""
     stacks = stacks_of(collection, context.policies)

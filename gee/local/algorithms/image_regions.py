@@ -18,7 +18,15 @@ from gee.local.values import WGS84, Array, Collection, Feature, Geometry, PixelT
 MOST_SAMPLED = 10_000_000  # pixels of a region that are looked at
 
 
-@algorithm("Image.reduceRegion")
+@algorithm(
+    "Image.reduceRegion",
+    policies=(
+        "region_edges",
+        "mixed_weights",
+        "best_effort",
+        "empty_reductions",
+    ),
+)
 def reduce_region(  # noqa: PLR0913 -- the arguments of Earth Engine's list
     image: Image,
     reducer: Reducer,
@@ -44,7 +52,13 @@ def reduce_region(  # noqa: PLR0913 -- the arguments of Earth Engine's list
     return reduced(image, reducer, found)
 
 
-@algorithm("Image.reduceRegions")
+@algorithm(
+    "Image.reduceRegions",
+    policies=(
+        "region_edges",
+        "mixed_weights",
+    ),
+)
 def reduce_regions(
     image: Image,
     collection: Collection,
@@ -107,7 +121,13 @@ def _output_name(band: str, output: str, reducer: Reducer, *, bare: bool) -> str
 # -- samples ----------------------------------------------------------------------------------------------------------
 
 
-@algorithm("Image.sample")
+@algorithm(
+    "Image.sample",
+    policies=(
+        "region_edges",
+        "random_samples",
+    ),
+)
 def sample(  # noqa: PLR0913 -- the arguments of Earth Engine's list
     image: Image,
     region: Geometry | None,
@@ -142,7 +162,7 @@ def sample(  # noqa: PLR0913 -- the arguments of Earth Engine's list
     )
 
 
-@algorithm("Image.sampleRegions")
+@algorithm("Image.sampleRegions", policies=("region_edges",))
 def sample_regions(
     image: Image,
     collection: Collection,
@@ -226,13 +246,14 @@ def _chosen(count: int, factor: float | None, number: int | None, seed: int) -> 
 
 def _rows(image: Image, found: Found, chosen: np.ndarray) -> list[dict[str, Any]]:
     columns = [
-        [_value(values[index], band) if mask[index] > 0 else None for index in chosen]
+        [pixel_value(values[index], band) if mask[index] > 0 else None for index in chosen]
         for band, values, mask in zip(image.bands, found.values, found.masks, strict=True)
     ]
     return [dict(zip(image.band_names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _value(value: Any, band: Band) -> Any:
+def pixel_value(value: Any, band: Band) -> Any:
+    """Value of one pixel as a property: a number, or an array."""
     if np.ndim(value):
         return _as_array(value, band)
     return int(value) if band.type.precision == "int" else float(value)

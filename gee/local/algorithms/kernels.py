@@ -22,61 +22,67 @@ def shaped(name: str, *, radius: float, units: str, normalize: bool, magnitude: 
     return shapes.of_size(radius, units, build)
 
 
-@algorithm("Kernel.circle")
+@algorithm("Kernel.circle", policies=("kernel_radii",))
 def circle(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Cells no further than the radius."""
     return shaped("circle", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.square")
+@algorithm("Kernel.square", policies=("kernel_radii",))
 def square(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Square of side 2r + 1; the whole part of real radii."""
     return shaped("square", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.diamond")
+@algorithm("Kernel.diamond", policies=("kernel_radii",))
 def diamond(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Cells no more than the radius away in city blocks."""
     return shaped("diamond", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.octagon")
+@algorithm(
+    "Kernel.octagon",
+    policies=(
+        "kernel_radii",
+        "octagons",
+    ),
+)
 def octagon(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Square without its corners."""
     return shaped("octagon", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.plus")
+@algorithm("Kernel.plus", policies=("kernel_radii",))
 def plus(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Upright cross."""
     return shaped("plus", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.cross")
+@algorithm("Kernel.cross", policies=("kernel_radii",))
 def cross(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Diagonal cross."""
     return shaped("cross", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.euclidean")
+@algorithm("Kernel.euclidean", policies=("kernel_radii",))
 def euclidean(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Distances in pixels over the whole square."""
     return shaped("euclidean", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.manhattan")
+@algorithm("Kernel.manhattan", policies=("kernel_radii",))
 def manhattan(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """City-block distances in pixels over the whole square."""
     return shaped("manhattan", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.chebyshev")
+@algorithm("Kernel.chebyshev", policies=("kernel_radii",))
 def chebyshev(radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Chessboard distances in pixels over the whole square."""
     return shaped("chebyshev", radius=radius, units=units, normalize=normalize, magnitude=magnitude)
 
 
-@algorithm("Kernel.rectangle")
+@algorithm("Kernel.rectangle", policies=("kernel_radii",))
 def rectangle(x_radius: float, y_radius: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Rectangle of 2x + 1 by 2y + 1 cells."""
 
@@ -87,7 +93,7 @@ def rectangle(x_radius: float, y_radius: float, units: str, magnitude: float, *,
     return shapes.of_size(min(x_radius, y_radius), units, build)
 
 
-@algorithm("Kernel.gaussian")
+@algorithm("Kernel.gaussian", policies=("gaussian_size",))
 def gaussian(radius: float, sigma: float, units: str, magnitude: float, *, normalize: bool) -> Kernel:
     """Samples of a gaussian; the documentation prints 5 x 5 cells for radius 3 and tells no rule."""
     if not sigma > 0:
@@ -105,49 +111,55 @@ def _edge_detector(name: str, magnitude: float, *, normalize: bool) -> Kernel:
     return Kernel(shapes.scaled(np.array(weights), normalize=normalize, magnitude=magnitude), focus)
 
 
-@algorithm("Kernel.laplacian4")
+@algorithm("Kernel.laplacian4", policies=("negative_kernels",))
 def laplacian4(magnitude: float, *, normalize: bool) -> Kernel:
     """Second derivative over 4 neighbours."""
     return _edge_detector("laplacian4", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.laplacian8")
+@algorithm("Kernel.laplacian8", policies=("negative_kernels",))
 def laplacian8(magnitude: float, *, normalize: bool) -> Kernel:
     """Second derivative over 8 neighbours."""
     return _edge_detector("laplacian8", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.sobel")
+@algorithm("Kernel.sobel", policies=("negative_kernels",))
 def sobel(magnitude: float, *, normalize: bool) -> Kernel:
     """Derivative along x."""
     return _edge_detector("sobel", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.roberts")
+@algorithm("Kernel.roberts", policies=("negative_kernels",))
 def roberts(magnitude: float, *, normalize: bool) -> Kernel:
     """Derivative along a diagonal, 2 x 2 with the focus at the bottom right."""
     return _edge_detector("roberts", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.prewitt")
+@algorithm("Kernel.prewitt", policies=("negative_kernels",))
 def prewitt(magnitude: float, *, normalize: bool) -> Kernel:
     """Derivative along x."""
     return _edge_detector("prewitt", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.compass")
+@algorithm("Kernel.compass", policies=("negative_kernels",))
 def compass(magnitude: float, *, normalize: bool) -> Kernel:
     """Prewitt's compass."""
     return _edge_detector("compass", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.kirsch")
+@algorithm("Kernel.kirsch", policies=("negative_kernels",))
 def kirsch(magnitude: float, *, normalize: bool) -> Kernel:
     """Kirsch's compass."""
     return _edge_detector("kirsch", magnitude, normalize=normalize)
 
 
-@algorithm("Kernel.fixed")
+@algorithm(
+    "Kernel.fixed",
+    policies=(
+        "kernel_focus",
+        "negative_kernels",
+    ),
+)
 def fixed(width: int, height: int, weights: list[list[Any]], x: int, y: int, *, normalize: bool) -> Kernel:
     """Weights row by row from the top; the focus of -1 is the middle, left of or above it where sides are even."""
     rows = [[float(one) for one in row] for row in weights]
@@ -168,7 +180,7 @@ def rotate(kernel: Kernel, rotations: int) -> Kernel:
     return shapes.changed(kernel, partial(shapes.rotated, turns=rotations))
 
 
-@algorithm("Kernel.add")
+@algorithm("Kernel.add", policies=("negative_kernels",))
 def add(kernel1: Kernel, kernel2: Kernel, *, normalize: bool) -> Kernel:
     """Sum of two kernels laid focus upon focus."""
 

@@ -32,7 +32,7 @@ def outputs(reducer: Reducer) -> list[str]:
     return list(reducer.outputs)
 
 
-@algorithm("Reducer.combine")
+@algorithm("Reducer.combine", policies=("mixed_weights",))
 def combine(reducer1: Reducer, reducer2: Reducer, output_prefix: str, *, shared_inputs: bool) -> Reducer:
     """Both at once: the first's outputs, then the second's with a prefix; their inputs one after the other, or shared."""
     second = replace(reducer2, outputs=tuple(output_prefix + one for one in reducer2.outputs))

@@ -85,7 +85,7 @@ def pearsons_correlation() -> Reducer:
     )
 
 
-@algorithm("Reducer.spearmansCorrelation")
+@algorithm("Reducer.spearmansCorrelation", policies=("rank_probabilities",))
 def spearmans_correlation() -> Reducer:
     """Correlation of the ranks and the two-sided p-value of none: `correlation`, `p-value`."""
 
@@ -96,7 +96,7 @@ def spearmans_correlation() -> Reducer:
     return make("spearmansCorrelation", reduce, inputs=2, outputs=("correlation", "p-value"))
 
 
-@algorithm("Reducer.kendallsCorrelation")
+@algorithm("Reducer.kendallsCorrelation", policies=("rank_probabilities",))
 def kendalls_correlation(num_inputs: int) -> Reducer:
     """Tau-b of two inputs, or of one and its order, and the p-value of the normal approximation: `tau`, `p-value`."""
     if num_inputs not in (1, 2):
@@ -113,7 +113,7 @@ def kendalls_correlation(num_inputs: int) -> Reducer:
     return make("kendallsCorrelation", reduce, inputs=num_inputs, outputs=("tau", "p-value"))
 
 
-@algorithm("Reducer.sensSlope")
+@algorithm("Reducer.sensSlope", policies=("sens_offset",))
 def sens_slope() -> Reducer:
     """Median of the slopes of y (second) over x (first) between all pairs: `slope`, `offset`."""
 
@@ -151,13 +151,13 @@ def _vectors(name: str, values: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.concatenate(rows) if rows else np.zeros((0, 0))
 
 
-@algorithm("Reducer.covariance")
+@algorithm("Reducer.covariance", policies=("shape_of_samples",))
 def covariance() -> Reducer:
     """Covariance matrix of 1-D arrays, divided by n."""
     return _covariance("covariance", centred=False)
 
 
-@algorithm("Reducer.centeredCovariance")
+@algorithm("Reducer.centeredCovariance", policies=("shape_of_samples",))
 def centered_covariance() -> Reducer:
     """Covariance matrix of 1-D arrays whose mean is 0, divided by n."""
     return _covariance("centeredCovariance", centred=True)

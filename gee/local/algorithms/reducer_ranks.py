@@ -23,14 +23,27 @@ BUCKETS = 256  # of a histogram whose maxBuckets is null
 MOST_BINS = 2**24  # of a fixed histogram
 
 
-@algorithm("Reducer.median", policies=("percentile_rank",))
+@algorithm(
+    "Reducer.median",
+    policies=(
+        "percentile_rank",
+        "reducer_weights",
+    ),
+)
 def median(max_buckets: int | None, min_bucket_width: float | None, max_raw: int | None) -> Reducer:
     """Median; of an even count the mean of the middle two."""
     del max_buckets, min_bucket_width, max_raw  # exact without
     return _percentiles("median", [50.0], ["median"])
 
 
-@algorithm("Reducer.percentile", policies=("percentile_rank",))
+@algorithm(
+    "Reducer.percentile",
+    policies=(
+        "percentile_rank",
+        "reducer_weights",
+        "fraction_names",
+    ),
+)
 def percentile(
     percentiles: list[float],
     output_names: list[str] | None,
@@ -63,7 +76,7 @@ def _percentiles(name: str, ranks: list[float], names: list[str]) -> Reducer:
     )
 
 
-@algorithm("Reducer.mode")
+@algorithm("Reducer.mode", policies=("reducer_weights",))
 def mode(max_buckets: int | None, min_bucket_width: float | None, max_raw: int | None) -> Reducer:
     """Most frequent value, of several the smallest."""
     del max_buckets, min_bucket_width, max_raw  # exact without
@@ -74,7 +87,13 @@ def mode(max_buckets: int | None, min_bucket_width: float | None, max_raw: int |
     )
 
 
-@algorithm("Reducer.intervalMean", policies=("percentile_rank",))
+@algorithm(
+    "Reducer.intervalMean",
+    policies=(
+        "percentile_rank",
+        "reducer_weights",
+    ),
+)
 def interval_mean(
     min_percentile: float,
     max_percentile: float,
@@ -165,7 +184,7 @@ def fixed_2d_histogram(x_min: float, x_max: float, x_steps: int, y_min: float, y
     )  # fmt: skip
 
 
-@algorithm("Reducer.histogram")
+@algorithm("Reducer.histogram", policies=("histogram_buckets",))
 def histogram(max_buckets: int | None, min_bucket_width: float | None, max_raw: int | None) -> Reducer:
     """Dictionary of `bucketMin`, `bucketWidth`, `bucketMeans` (null where empty) and `histogram`; not for pixels.
 
@@ -187,7 +206,7 @@ def histogram(max_buckets: int | None, min_bucket_width: float | None, max_raw: 
     return make("histogram", reduce, handling=Handling(weighted=True))
 
 
-@algorithm("Reducer.autoHistogram")
+@algorithm("Reducer.autoHistogram", policies=("histogram_buckets",))
 def auto_histogram(
     max_buckets: int | None, min_bucket_width: float | None, max_raw: int | None, *, cumulative: bool
 ) -> Reducer:

@@ -75,7 +75,7 @@ def mean() -> Reducer:
     return make("mean", reduce, handling=WEIGHTED, types=mean_type)
 
 
-@algorithm("Reducer.sum")
+@algorithm("Reducer.sum", policies=("empty_reductions",))
 def sum_() -> Reducer:
     """Weighted sum."""
     return make(
@@ -85,7 +85,13 @@ def sum_() -> Reducer:
     )
 
 
-@algorithm("Reducer.product")
+@algorithm(
+    "Reducer.product",
+    policies=(
+        "reducer_weights",
+        "empty_reductions",
+    ),
+)
 def product() -> Reducer:
     """Product."""
     return make(
@@ -106,31 +112,37 @@ def _spread(name: str, output: str, finish: Callable[[np.ndarray], np.ndarray], 
     return make(name, reduce, outputs=(output,), handling=WEIGHTED)
 
 
-@algorithm("Reducer.variance")
+@algorithm("Reducer.variance", policies=("reducer_weights",))
 def variance() -> Reducer:
     """Population variance (divided by n)."""
     return _spread("variance", "variance", np.asarray, sample=False)
 
 
-@algorithm("Reducer.stdDev")
+@algorithm("Reducer.stdDev", policies=("reducer_weights",))
 def std_dev() -> Reducer:
     """Population standard deviation (divided by n)."""
     return _spread("stdDev", "stdDev", np.sqrt, sample=False)
 
 
-@algorithm("Reducer.sampleVariance")
+@algorithm("Reducer.sampleVariance", policies=("reducer_weights",))
 def sample_variance() -> Reducer:
     """Sample variance (divided by n - 1), named `variance`; null of one value."""
     return _spread("sampleVariance", "variance", np.asarray, sample=True)
 
 
-@algorithm("Reducer.sampleStdDev")
+@algorithm("Reducer.sampleStdDev", policies=("reducer_weights",))
 def sample_std_dev() -> Reducer:
     """Sample standard deviation (divided by n - 1), named `stdDev`; null of one value."""
     return _spread("sampleStdDev", "stdDev", np.sqrt, sample=True)
 
 
-@algorithm("Reducer.skew")
+@algorithm(
+    "Reducer.skew",
+    policies=(
+        "reducer_weights",
+        "shape_of_samples",
+    ),
+)
 def skew() -> Reducer:
     """Skewness of the population."""
 
@@ -141,7 +153,13 @@ def skew() -> Reducer:
     return make("skew", reduce, handling=WEIGHTED)
 
 
-@algorithm("Reducer.kurtosis")
+@algorithm(
+    "Reducer.kurtosis",
+    policies=(
+        "reducer_weights",
+        "shape_of_samples",
+    ),
+)
 def kurtosis() -> Reducer:
     """Excess kurtosis of the population: 0 of normal data."""
 
@@ -215,19 +233,31 @@ def _extreme_object(values: np.ndarray, present: np.ndarray, sign: float) -> int
     return (min if sign > 0 else max)(kept, key=lambda index: values[index])
 
 
-@algorithm("Reducer.min")
+@algorithm(
+    "Reducer.min",
+    policies=(
+        "reducer_weights",
+        "extremum_names",
+    ),
+)
 def minimum(num_inputs: int) -> Reducer:
     """Least value (texts too), with what the other inputs had there: `min`, `min1`, and so on."""
     return _extremum("min", num_inputs)
 
 
-@algorithm("Reducer.max")
+@algorithm(
+    "Reducer.max",
+    policies=(
+        "reducer_weights",
+        "extremum_names",
+    ),
+)
 def maximum(num_inputs: int) -> Reducer:
     """Greatest value (texts too), with what the other inputs had there: `max`, `max1`, and so on."""
     return _extremum("max", num_inputs)
 
 
-@algorithm("Reducer.minMax")
+@algorithm("Reducer.minMax", policies=("reducer_weights",))
 def min_max() -> Reducer:
     """Least and greatest value."""
     least, greatest = _extremum("min", 1), _extremum("max", 1)
