@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from ee_offline import TEN_METRES, at, computed, offline_client, pixels, raster_band, shelf, values
 
 from gee.local.encoding import encode
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import evaluate
 from gee.local.pixels import Image, rendering
-from gee.local.values import Date, PixelType
+from gee.local.values import Date, Geometry, PixelType
 
 ROWS = np.arange(12.0).reshape(3, 4)
 
@@ -144,6 +145,16 @@ def test_unmask_acts_where_the_mask_is_exactly_zero(ee: Any) -> None:
     thin = ee.Image(5).updateMask(0.2).unmask(-1)
     assert (values(thin), values(thin.mask())) == ([5], [0.2])
     assert values(ee.Image(5).updateMask(0).unmask(ee.Image(3).updateMask(0.5)).mask()) == [0.5]
+
+
+def test_unmask_keeps_to_the_footprint_unless_told(ee: Any) -> None:
+    outline = Geometry(shapely.box(500000, 7999980, 500040, 8000000), "EPSG:32720", geodesic=False)
+    context = shelf(n=Image((raster_band("n", ROWS[:2] + 1, mask=ROWS[:2] != 3),), {}, outline))
+    found = pixels(ee.Image("n").unmask(-1), context=context)[0]
+    assert found.data[0, 3] == -1
+    assert found.mask.tolist() == [[1] * 4, [1] * 4, [0] * 4]
+    assert pixels(ee.Image("n").unmask(-1, False), context=context)[0].mask.all()
+    assert pixels(ee.Image("n").mask(1), context=context)[0].mask.tolist() == [[1] * 4, [1] * 4, [0] * 4]
 
 
 def test_masks_keep_properties(ee: Any) -> None:

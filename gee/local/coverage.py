@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +52,19 @@ def coverage(geometry: Geometry, grid: Grid) -> np.ndarray:
     wide = [part.buffer(0.5, cap_style="flat") if _is_line(part) else part for part in shapely.get_parts(shape)]
     near = shapely.clip_by_rect(shapely.union_all(wide), -1, -1, grid.width + 1, grid.height + 1)
     return fractions(near, grid.height, grid.width)
+
+
+def remembered(geometries: Sequence[Geometry]) -> Callable[[Grid], np.ndarray]:
+    """Greatest share that any of some geometries covers; the last few grids are kept, as bands share them."""
+
+    @lru_cache(maxsize=4)
+    def covered(grid: Grid) -> np.ndarray:
+        total = np.zeros((grid.height, grid.width))
+        for one in geometries:
+            total = np.maximum(total, coverage(one, grid))
+        return total
+
+    return covered
 
 
 def _is_line(shape: BaseGeometry) -> bool:

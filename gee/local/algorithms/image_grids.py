@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
-
-import numpy as np
 
 from gee.local import reprojection
 from gee.local.algorithms.projections import as_transform
-from gee.local.coverage import coverage
+from gee.local.coverage import remembered
 from gee.local.errors import EarthEngineError
 from gee.local.masks import both
 from gee.local.output_grid import BoundsRequest, bounds_grid, grid_shape
@@ -159,7 +155,7 @@ def clip_to_collection(input_: Image, collection: Any) -> Image:
 
 def clipped(image: Image, geometries: list[Geometry]) -> Image:
     """Image with the pixels that geometries cover in part masked in part; metadata and footprint stay."""
-    inside = _remembered(geometries)
+    inside = remembered(geometries)
 
     def cut(band: Band) -> Band:
         def compute(grid: Grid) -> Pixels:
@@ -169,19 +165,6 @@ def clipped(image: Image, geometries: list[Geometry]) -> Image:
         return replace(band, compute=compute, size=None)
 
     return image.with_bands([cut(band) for band in image.bands])
-
-
-def _remembered(geometries: list[Geometry]) -> Callable[[Grid], np.ndarray]:
-    """Mask of geometries on a grid; the last few are kept, as the bands of an image share them."""
-
-    @lru_cache(maxsize=4)
-    def inside(grid: Grid) -> np.ndarray:
-        total = np.zeros((grid.height, grid.width))
-        for one in geometries:
-            total = np.maximum(total, coverage(one, grid))
-        return total
-
-    return inside
 
 
 def _one_geometry(value: Any) -> Geometry:
@@ -206,7 +189,7 @@ def clip_to_bounds_and_scale(
     """Image of a geometry's bounds in the image's projection, in pixels of a size or a number of them."""
     request = BoundsRequest(geometry=geometry, width=width, height=height, max_dimension=max_dimension, scale=scale)
     grid = bounds_grid(input_, request)
-    inside = _remembered([grid_shape(grid)])
+    inside = remembered([grid_shape(grid)])
 
     def cut(band: Band) -> Band:
         def compute(asked: Grid) -> Pixels:

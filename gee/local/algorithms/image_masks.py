@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gee.local.band_math import matched, served
+from gee.local.coverage import remembered
 from gee.local.errors import EarthEngineError
 from gee.local.masks import both, everywhere, is_everywhere
 from gee.local.pixel_types import bounds, nearest_to_zero, union
@@ -16,51 +17,62 @@ from gee.local.ragged import aligned
 from gee.local.table import algorithm
 from gee.local.values import Geometry, PixelType
 
-Remask = Callable[[Pixels, np.ndarray], Pixels]
+Inside = Callable[[Grid], np.ndarray]
+HALF = 0.5 - 1 / 510  # of a pixel, in steps of 8 bits
 
 
 @algorithm("Image.mask", policies=("fractional_masks",))
 def mask(image: Image, mask: Image | None) -> Image:
-    """Image of the masks, or the image with its masks replaced; new pixels get the value nearest to 0."""
+    """Image of the masks, or the image with its masks replaced inside its footprint; new pixels are nearest to 0."""
     if mask is None:
         return image.with_bands([_mask_of(band) for band in image.bands])
-    bands = []
-    for band, other in zip(image.bands, _numbers(served(image, mask, "mask")), strict=True):
-        fill = nearest_to_zero(band.type)
+    inside = _inside(image)
+    others = _numbers(served(image, mask, "mask"))
+    return image.with_bands([_replaced(band, other, inside) for band, other in zip(image.bands, others, strict=True)])
 
-        def remask(own: Pixels, value: np.ndarray, fill: float = fill) -> Pixels:
-            if is_everywhere(own.mask):
-                return own._replace(mask=value)
-            fresh = own.mask == 0
-            shape = (*fresh.shape, *[1] * (own.data.ndim - 2))
-            return own._replace(data=np.where(fresh.reshape(shape), fill, own.data), mask=value)
 
-        bands.append(_masked_by(band, other, remask))
-    return image.with_bands(bands)
+def _replaced(band: Band, other: Band, inside: Inside) -> Band:
+    fill = nearest_to_zero(band.type)
+
+    def compute(grid: Grid) -> Pixels:
+        own, value = band.pixels(grid), _as_mask(other.pixels(grid), other.type)
+        if is_everywhere(own.mask):
+            return own._replace(mask=value)
+        fresh = own.mask == 0
+        data = np.where(_like(fresh, own.data.ndim), fill, own.data)
+        return own._replace(data=data, mask=np.where(fresh & ~inside(grid), 0.0, value))
+
+    return replace(band, compute=compute)
+
+
+def _inside(image: Image) -> Inside:
+    """Whether pixels lie in an image's footprint, by half of their area."""
+    if image.footprint is None or image.footprint.shape is None:
+        return lambda grid: np.broadcast_to(np.True_, (grid.height, grid.width))
+    covered = remembered([image.footprint])
+    return lambda grid: covered(grid) >= HALF
 
 
 @algorithm("Image.updateMask", policies=("fractional_masks",))
 def update_mask(image: Image, mask: Image) -> Image:
     """Image valid only where the mask is too."""
     others = _numbers(served(image, mask, "mask"))
-    return image.with_bands([_masked_by(band, one, _narrowed) for band, one in zip(image.bands, others, strict=True)])
+    return image.with_bands([_narrowed(band, one) for band, one in zip(image.bands, others, strict=True)])
 
 
 @algorithm("Image.selfMask", policies=("fractional_masks",))
 def self_mask(image: Image) -> Image:
     """Image valid only where it is not 0; values between 0 and 1 become the mask."""
-    return image.with_bands([_masked_by(band, band, _narrowed) for band in _numbers(image.bands)])
+    return image.with_bands([_narrowed(band, band) for band in _numbers(image.bands)])
 
 
 @algorithm("Image.unmask")
 def unmask(input_: Image, value: Image | None, *, same_footprint: bool) -> Image:
-    """Image with value and mask of another (default 0) where its own mask is exactly 0."""
-    footprint = input_.footprint if same_footprint else _union(input_, value)
-    if value is None:
-        bands = [_filled(band, None) for band in input_.bands]
-    else:
-        bands = [_filled(band, other) for band, other in zip(input_.bands, served(input_, value, "value"), strict=True)]
-    return replace(input_.with_bands(bands), footprint=footprint)
+    """Image with value and mask of another (default 0) where its own mask is exactly 0, within its footprint."""
+    found = replace(input_, footprint=input_.footprint if same_footprint else _union(input_, value))
+    inside = _inside(found)
+    values = [None] * len(input_.bands) if value is None else served(input_, value, "value")
+    return found.with_bands([_filled(band, one, inside) for band, one in zip(input_.bands, values, strict=True)])
 
 
 @algorithm("Image.where")
@@ -73,12 +85,12 @@ def where(input_: Image, test: Image, value: Image) -> Image:
     )
 
 
-def _masked_by(band: Band, other: Band, remask: Remask) -> Band:
-    return replace(band, compute=lambda grid: remask(band.pixels(grid), _as_mask(other.pixels(grid), other.type)))
+def _narrowed(band: Band, other: Band) -> Band:
+    def compute(grid: Grid) -> Pixels:
+        own = band.pixels(grid)
+        return own._replace(mask=both(own.mask, _as_mask(other.pixels(grid), other.type)))
 
-
-def _narrowed(own: Pixels, new: np.ndarray) -> Pixels:
-    return own._replace(mask=both(own.mask, new))
+    return replace(band, compute=compute)
 
 
 def _as_mask(pixels: Pixels, type_: PixelType) -> np.ndarray:
@@ -95,7 +107,7 @@ def _mask_of(band: Band) -> Band:
     return replace(band, type=PixelType("float", 0.0, 1.0), compute=compute)
 
 
-def _filled(band: Band, other: Band | None) -> Band:
+def _filled(band: Band, other: Band | None, inside: Inside) -> Band:
     zero = PixelType("int", 0, 0)
     type_ = union(band.type, zero if other is None else other.type)
 
@@ -103,10 +115,10 @@ def _filled(band: Band, other: Band | None) -> Band:
         own = band.pixels(grid)
         if is_everywhere(own.mask):
             return own
-        gaps = own.mask == 0
+        gaps = (own.mask == 0) & inside(grid)
         if other is None:
-            shape = (*gaps.shape, *[1] * (own.data.ndim - 2))
-            return own._replace(data=np.where(gaps.reshape(shape), 0.0, own.data), mask=np.where(gaps, 1.0, own.mask))
+            data = np.where(_like(gaps, own.data.ndim), 0.0, own.data)
+            return own._replace(data=data, mask=np.where(gaps, 1.0, own.mask))
         return chosen(gaps, other.pixels(grid), own)
 
     return replace(band, type=type_, compute=compute)
