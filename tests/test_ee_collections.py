@@ -14,6 +14,7 @@ from gee.local.encoding import encode
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context, evaluate
 from gee.local.pixels import Grid, Image
+from gee.local.sequences import Mapped
 from gee.local.values import Collection
 
 R = 6378137.0
@@ -152,6 +153,17 @@ class TestCollections:
     def test_mapped_elements_keep_their_ids(self, ee: Any) -> None:
         collection = rows(ee, {"a": 1}, {"a": 2}).filter("a == 2").map(lambda _: ee.Feature(None, {"b": 1}))
         assert ids(collection) == ["1"]
+
+    def test_mapped_elements_are_computed_when_asked_for_and_once(self) -> None:
+        asked: list[int] = []
+
+        def function(item: int) -> int:
+            asked.append(item)
+            return item * 10
+
+        found = Mapped([1, 2, 3], function)
+        assert (len(found), asked) == (3, [])
+        assert (found[-1], found[2], list(found[1:]), asked) == (30, 30, [20, 30], [3, 2])
 
     def test_errors_name_the_element(self, ee: Any) -> None:
         collection = rows(ee, {"a": 0}, {"a": 0}, {"a": 5}).map(
