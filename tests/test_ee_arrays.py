@@ -54,6 +54,7 @@ GOLDEN: list[tuple[Made, Any]] = [
     (lambda ee: ee.Array([1, 2]).repeat(1, 3), [[1, 1, 1], [2, 2, 2]]),
     (lambda ee: ee.Array([1, 2]).repeat(), [1, 2, 1, 2]),
     (lambda ee: ee.Array([[1, 2]]).pad([2, 3], 9), [[1, 2, 9], [9, 9, 9]]),
+    (lambda ee: ee.Array([[1, 2]]).pad([2, 3], 300.7), [[1, 2, 255], [255, 255, 255]]),
     (lambda ee: ee.Array([[1], [2]]).project([0]), [1, 2]),
     (lambda ee: ee.Array([[3, 1, 2]]).sort(), [[1, 2, 3]]),
     (lambda ee: ee.Array([[1, 2], [3, 4], [5, 6]]).sort(ee.Array([[3], [1], [2]])), [[3, 4], [5, 6], [1, 2]]),
@@ -109,6 +110,10 @@ def test_arrays(ee: Any, made: Made, expected: Any) -> None:
 def test_what_cannot_be_is_refused(ee: Any, made: Made, words: str) -> None:
     with pytest.raises(EarthEngineError, match=words):
         answer(made(ee))
+
+
+def test_an_axis_without_a_number_cannot_be_left_out(ee: Any) -> None:
+    assert answer(ee.Array([[], []], ee.PixelType.int8()).project([0])) is None
 
 
 SQUARE = st.integers(1, 5).flatmap(lambda n: hnp.arrays(float, (n, n), elements=st.integers(-9, 9).map(float)))

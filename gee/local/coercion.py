@@ -144,6 +144,8 @@ def _list(value: Any, wanted: Wanted) -> Any:
         raise _wrong(value, "List", wanted.where)
     if wanted.inner in ANYTHING:
         return value
+    if any(one is None for one in value) and wanted.inner != "String":  # Reducer.setOutputs takes null names
+        raise _wrong(None, wanted.inner, wanted.where)
     return [one if one is None else coerce(one, wanted.inner, where=wanted.where, call=wanted.call) for one in value]
 
 

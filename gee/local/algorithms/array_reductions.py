@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,15 +22,13 @@ def reduce(array: Array, reducer: Reducer, axes: list[int], field_axis: int | No
     Reducers with several inputs or outputs have them along `field_axis`.
     """
     values = deep(array.values, max([field_axis or 0, *axes]) + 1 if field_axis is not None else array.values.ndim)
-    along = [on_axis(alike(values, array), axis) for axis in axes]
+    along = sorted({on_axis(alike(values, array), axis) for axis in axes})
     single = reducer.inputs == 1 and len(reducer.outputs) == 1
     if field_axis is None and not single:
         raise EarthEngineError("fieldAxis is needed for reducers with several inputs or outputs.")
     fields = [values] if field_axis is None else _fields(values, reducer, field_axis)
     kinds = output_types(reducer, [replace(array.type, dimensions=0)] * reducer.inputs)
-    results = [
-        np.expand_dims(one, tuple(sorted(along))) for one in _reduced([_lines(one, along) for one in fields], reducer)
-    ]
+    results = [np.expand_dims(one, tuple(along)) for one in _reduced([_lines(one, along) for one in fields], reducer)]
     joined = results[0] if field_axis is None else np.concatenate(results, axis=field_axis)
     return held(joined, _settled(joined, pixel_types.union(*kinds)))
 
@@ -48,7 +47,8 @@ def _fields(values: np.ndarray, reducer: Reducer, axis: int) -> list[np.ndarray]
 def _lines(values: np.ndarray, along: list[int]) -> np.ndarray:
     """Dims (n, ...): the axes to be reduced as one, then the others in their order."""
     moved = np.moveaxis(values, along, range(len(along)))
-    return moved.reshape(-1, *moved.shape[len(along) :]).astype(np.float64)
+    steps = math.prod(moved.shape[: len(along)])
+    return moved.reshape(steps, *moved.shape[len(along) :]).astype(np.float64)
 
 
 def _reduced(lines: list[np.ndarray], reducer: Reducer) -> list[np.ndarray]:

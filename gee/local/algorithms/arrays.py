@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,9 @@ from gee.local.algorithms.arithmetic import BINARY, CASTS, UNARY, Operation, pol
 from gee.local.errors import EarthEngineError
 from gee.local.table import algorithm
 from gee.local.values import Array, PixelType
+
+LARGEST = 10**8  # numbers of an array that one algorithm makes from lengths
+MOST_AXES = 32  # numpy before 2 has no more
 
 
 def held(values: np.ndarray, kind: PixelType) -> Array:
@@ -164,6 +168,8 @@ def to_list(array: Array) -> Any:
 @algorithm("Array.bitsToArray", policies=("bit_order",))
 def bits_to_array(input_: float) -> Array:
     """Bits up to the highest one that is set, the least significant first (order not documented)."""
+    if not np.isfinite(input_):
+        raise EarthEngineError(f"{input_} has no bits.")
     word = int(input_) % 2**64
     bits = [word >> at & 1 for at in range(max(word.bit_length(), 1))]
     return held(np.array(bits, np.int64), pixel_types.named("uint8"))
@@ -175,6 +181,12 @@ def bits_to_array(input_: float) -> Array:
 def deep(values: np.ndarray, axes: int) -> np.ndarray:
     """Values with axes of length 1 added at the end."""
     return values.reshape(values.shape + (1,) * (axes - values.ndim))
+
+
+def allowed(lengths: list[int]) -> None:
+    """Refuse arrays that no memory holds."""
+    if math.prod(max(one, 1) for one in lengths) > LARGEST or len(lengths) > MOST_AXES:
+        raise EarthEngineError(f"An array with lengths {lengths} is too large: at most {LARGEST} numbers.")
 
 
 def on_axis(array: Array, axis: int) -> int:
@@ -189,7 +201,7 @@ def cat(arrays: list[Array], axis: int) -> Array:
     """Arrays one after the other along an axis, which may be one more than they have."""
     if not arrays:
         raise EarthEngineError("At least one array is needed.")
-    if axis < 0:
+    if not 0 <= axis < MOST_AXES:
         raise EarthEngineError(f"Axis {axis} is not there.")
     parts = [deep(one.values, axis + 1) if axis >= one.values.ndim else one.values for one in arrays]
     if len({part.ndim for part in parts}) > 1 or len({np.delete(part.shape, axis).tobytes() for part in parts}) > 1:
@@ -235,27 +247,36 @@ def mask(input_: Array, mask: Array) -> Array:
 def pad(array: Array, lengths: list[int], pad: float) -> Array:
     """Array with a value appended up to a length of each axis."""
     values = deep(array.values, max(len(lengths), array.values.ndim))
+    allowed(lengths)
+    if values.ndim == 0:
+        return array
     grow = [max(want - have, 0) for want, have in zip(lengths, values.shape, strict=False)]
     ends = [(0, one) for one in grow] + [(0, 0)] * (values.ndim - len(grow))
-    return held(np.pad(values, ends, constant_values=pad), array.type)
+    filler = pixel_types.cast(np.asarray(pad, float), array.type)  # as all fillers: clamped and cut (section 1)
+    if array.type.precision == "int" and not np.isfinite(filler):
+        raise EarthEngineError(f"{pad} is no whole number.")
+    return held(np.pad(values, ends, constant_values=filler.astype(values.dtype)), array.type)
 
 
 @algorithm("Array.project")
-def project(array: Array, axes: list[int]) -> Array:
-    """Array with some of its axes; the others must have length 1 at most."""
+def project(array: Array, axes: list[int]) -> Array | None:
+    """Array with some of its axes; the others must have length 1 at most; null where one of them is empty (section 21)."""
     kept = [on_axis(array, one) for one in axes]
     gone = [axis for axis in range(array.values.ndim) if axis not in kept]
     if any(array.values.shape[axis] > 1 for axis in gone) or len(set(kept)) != len(kept):
         raise EarthEngineError("Axes that are left out must be at most length 1.")
     values = np.moveaxis(array.values, kept, range(len(kept)))
+    if any(array.values.shape[axis] == 0 for axis in gone):
+        return None
     return alike(values.reshape(values.shape[: len(kept)]), array)
 
 
 @algorithm("Array.repeat")
 def repeat(array: Array, axis: int, copies: int) -> Array:
     """Copies one after the other along an axis, which may be a new one."""
-    if axis < 0 or copies < 0:
-        raise EarthEngineError(f"Neither the axis, {axis}, nor the copies, {copies}, may be negative.")
+    if not 0 <= axis < MOST_AXES or copies < 0:
+        raise EarthEngineError(f"Axis {axis} or {copies} copies cannot be.")
+    allowed([array.values.size, copies])
     values = deep(array.values, max(axis + 1, array.values.ndim))
     return alike(np.concatenate([values] * copies, axis=axis) if copies else values.take([], axis=axis), array)
 
@@ -289,5 +310,7 @@ def sort(array: Array, keys: Array | None) -> Array:
 @algorithm("Array.transpose", "Array.matrixTranspose")
 def transpose(array: Array, axis1: int, axis2: int) -> Array:
     """With two axes exchanged; arrays get the axes that they lack."""
+    if min(axis1, axis2) < 0 or max(axis1, axis2) >= MOST_AXES:
+        raise EarthEngineError(f"Axes {axis1} and {axis2} are not there.")
     values = deep(array.values, max(axis1 + 1, axis2 + 1, array.values.ndim))
     return alike(np.swapaxes(values, axis1, axis2), array)

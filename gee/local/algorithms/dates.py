@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from calendar import monthrange
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from gee.local.values import Date, DateRange
 
 ISO = "yyyy-MM-dd'T'HH:mm:ss"
 DAY = 86_400_000.0  # milliseconds, as all lengths here
+LONGEST = 10_000 * 366 * DAY
 # average lengths; of years and months they are not documented: the Gregorian calendar's mean
 LENGTHS = {
     "year": 365.2425 * DAY,
@@ -40,7 +42,7 @@ def date_from(value: Any, time_zone: str | None) -> Date:
         return value
     if isinstance(value, str):
         return parsed(value, time_zone)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return Date(int(value))
     raise EarthEngineError(f"A date is made of a number of milliseconds or a string, not of {type(value).__name__}.")
 
@@ -56,7 +58,7 @@ def from_ymd(year: int, month: int, day: int, time_zone: str | None) -> Date:
     """Start of a day in a zone."""
     try:
         return date_of(dt.datetime(year, month, day, tzinfo=zone(time_zone)))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise EarthEngineError(f"There is no date {year}-{month}-{day}: {error}.") from error
 
 
@@ -107,9 +109,12 @@ def moved(moment: dt.datetime, count: int, unit: str) -> dt.datetime:
         if not 1 <= year <= 9999:
             raise EarthEngineError(f"The year {year} is outside 1 to 9999.")
         return moment.replace(year=year, month=month + 1, day=min(moment.day, monthrange(year, month + 1)[1]))
-    if unit in {"week", "day"}:
-        return moment + dt.timedelta(days=count * (7 if unit == "week" else 1))
-    return (moment.astimezone(dt.UTC) + dt.timedelta(milliseconds=count * LENGTHS[unit])).astimezone(moment.tzinfo)
+    try:
+        if unit in {"week", "day"}:
+            return moment + dt.timedelta(days=count * (7 if unit == "week" else 1))
+        return (moment.astimezone(dt.UTC) + dt.timedelta(milliseconds=count * LENGTHS[unit])).astimezone(moment.tzinfo)
+    except OverflowError as error:
+        raise EarthEngineError(f"{count} {unit}s later is outside the years 1 to 9999.") from error
 
 
 @algorithm(
@@ -121,7 +126,10 @@ def moved(moment: dt.datetime, count: int, unit: str) -> dt.datetime:
 )
 def advance(date: Date, delta: float, unit: str, time_zone: str | None) -> Date:
     """Date some units later: whole ones by the calendar, the rest by the unit's average length (not documented)."""
-    name, whole = unit_of(unit), int(delta)
+    name = unit_of(unit)
+    if not abs(delta) * LENGTHS[name] < LONGEST:
+        raise EarthEngineError(f"{delta} {unit} lead outside the years 1 to 9999.")
+    whole = int(delta)
     later = date_of(moved(local(date, time_zone), whole, name))
     return Date(later.millis + round((delta - whole) * LENGTHS[name]))
 
@@ -199,8 +207,10 @@ def update(
     given = {"year": year, "month": month, "day": day, "hour": hour, "minute": minute}
     fields = {name: int(value) for name, value in given.items() if value is not None}
     if second is not None:
+        if not math.isfinite(second):
+            raise EarthEngineError(f"There is no second {second}.")
         fields |= {"second": int(second), "microsecond": round(second % 1 * 1000) * 1000}
     try:
         return date_of(local(date, time_zone).replace(**fields))  # type: ignore[arg-type]  # mypy thinks of tzinfo
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise EarthEngineError(f"There is no such date: {error}.") from error

@@ -40,7 +40,7 @@ def from_lists(keys: list[str], values: list[Any]) -> dict[str, Any]:
     """Dictionary of parallel lists."""
     if len(keys) != len(values):
         raise EarthEngineError(f"There must be as many keys as values: {len(keys)} and {len(values)}.")
-    return dict(zip(keys, values, strict=True))
+    return dict(zip(named(keys), values, strict=True))
 
 
 @algorithm("Dictionary.combine")
@@ -108,10 +108,17 @@ def map_(dictionary: dict[str, Any], base_algorithm: Function) -> dict[str, Any]
     return {key: value for key, value in found.items() if value is not None}
 
 
+def named(keys: list[str]) -> list[str]:
+    """Keys, none of which may be null."""
+    if None in keys:
+        raise EarthEngineError("A key must be a string, not null.")
+    return keys
+
+
 def _matching(dictionary: dict[str, Any], selectors: list[str], *, ignore_missing: bool) -> list[str]:
     """Keys that selectors name, or match as regular expressions."""
     found: list[str] = []
-    for selector in selectors:
+    for selector in named(selectors):
         match = pattern(selector)
         hits = [selector] if selector in dictionary else [key for key in sorted(dictionary) if match.fullmatch(key)]
         if not hits and not ignore_missing:
@@ -138,7 +145,7 @@ def rename(dictionary: dict[str, Any], from_: list[str], to: list[str], overwrit
     """With other keys; one that is there already is refused unless overwrite is true."""
     if len(from_) != len(to):
         raise EarthEngineError(f"'from' and 'to' must have the same length: {len(from_)} and {len(to)}.")
-    moved = {new: get(dictionary, old, None) for old, new in zip(from_, to, strict=True)}
+    moved = {new: get(dictionary, old, None) for old, new in zip(named(from_), named(to), strict=True)}
     rest = {key: value for key, value in dictionary.items() if key not in from_}
     clash = sorted(set(moved) & set(rest))
     if clash and not overwrite:

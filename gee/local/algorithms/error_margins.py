@@ -34,7 +34,7 @@ def error_margin(value: float | None, unit: str) -> ErrorMargin:
 
 def _java(value: float) -> str:
     """As the service writes small numbers: 1.0E-4."""
-    if value == 0 or value >= SMALLEST:
-        return repr(value)
+    if math.isnan(value):
+        return "NaN"
     mantissa, power = f"{value:e}".split("e")
     return f"{float(mantissa)!r}E{int(power)}"

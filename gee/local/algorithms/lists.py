@@ -283,7 +283,9 @@ def sort(list_: list[Any], keys: list[Any] | None) -> list[Any]:
 @algorithm("List.shuffle", policies=("shuffle",))
 def shuffle(list_: list[Any], seed: Any) -> list[Any]:
     """In an order that depends on the seed alone (numpy's PCG64: not the service's); another each time for false."""
-    chosen = None if seed is False else int(seed or 0)
+    if not (seed is None or seed is False) and (not isinstance(seed, int | float) or not math.isfinite(seed)):
+        raise EarthEngineError(f"The seed is a whole number or false, not {seed!r}.")
+    chosen = None if seed is False else int(seed or 0) % 2**64
     return [list_[at] for at in np.random.default_rng(chosen).permutation(len(list_))]
 
 
@@ -305,6 +307,8 @@ def _allowed(count: int) -> None:
 @algorithm("List.sequence")
 def sequence(start: float, end: float | None, step: float, count: int | None) -> list[float]:
     """Numbers from start to end, inclusive, by step; with count that many, evenly spaced (the step is ignored)."""
+    if not all(math.isfinite(one) for one in (start, end or 0, step)):
+        raise EarthEngineError("start, end and step must be finite.")
     if end is None and count is None:
         raise EarthEngineError("At least one of 'end' or 'count' must be specified.")
     if count is not None:

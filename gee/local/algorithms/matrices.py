@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gee.local import pixel_types
-from gee.local.algorithms.arrays import alike, held, number
+from gee.local.algorithms.arrays import alike, allowed, held, number
 from gee.local.errors import EarthEngineError
 from gee.local.table import algorithm
 from gee.local.values import Array
@@ -41,6 +41,7 @@ def identity(size: int) -> Array:
     """Ones on the diagonal."""
     if size < 0:
         raise EarthEngineError(f"size must not be negative, but is {size}.")
+    allowed([size, size])
     return held(np.eye(size, dtype=np.int64), pixel_types.named("uint8"))
 
 
