@@ -201,6 +201,8 @@ def test_reduce_resolution_weights_by_the_part_covered(ee: Any, context: Context
     np.testing.assert_allclose(found.data[1], [8.5, 10.5])  # the row below is not there
     shifted = Grid(UTM, (15.0, 0.0, 500000.0, 0.0, -10.0, 8000000.0), 2, 1)
     np.testing.assert_allclose(pixels(image, shifted, context)[0].data, [[(0 + 0.5) / 1.5, (0.5 + 2) / 1.5]])
+    total = pixels(ee.Image("n").reduceResolution(ee.Reducer.sum()), shifted, context)[0]
+    np.testing.assert_allclose(total.data, [[1 / 3, 1 / 3 + 2 * 2 / 3]])  # weights are parts of the output pixel
     assert computed(image, context).band_names == ["n"]
     both = ee.Image("n").reduceResolution(ee.Reducer.minMax())
     assert computed(both, context).band_names == ["n_min", "n_max"]
