@@ -38,7 +38,7 @@ REASONS = {
     "ee_array_eigen#4": "the matrix has fewer eigenvectors than rows; what is printed beside the true one is no eigenvector",
     "ee_array_eigen#12": "the matrix has fewer eigenvectors than rows; what is printed beside the true one is no eigenvector",
     "ee_array_eigen#13": "the matrix has fewer eigenvectors than rows; what is printed beside the true one is no eigenvector",
-    "ee_array_eigen#10": "the printed values, 1.62 and -0.62, belong to [[0, 1], [1, 1]]: paired with another expression",
+    "ee_array_eigen#10": "the printed values, 1.62 and -0.62, belong to [[1, 1], [1, 0]]: paired with another expression",
     "ee_number_digamma#1": "the printed value is 3.6e-9 off the mathematical one, 0.70315664065; here it is exact",
     "ee_date_format#9": "Etc/GMT+8 is eight hours behind UTC all year; the printed hour is that of US summer time",
     "ee_date_format#13": "the sample prints another date than it was given: July 25, 1972 for July 23, 1975",
