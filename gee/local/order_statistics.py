@@ -66,7 +66,7 @@ def mode(values: np.ndarray, present: np.ndarray) -> np.ndarray:
 def distinct(values: np.ndarray, present: np.ndarray) -> np.ndarray:
     """How many different values there are. Dims (...)."""
     ordered, count = arranged(values, present)
-    steps = (np.diff(ordered, axis=0) != 0) & (np.arange(1, len(ordered)).reshape(-1, *[1] * count.ndim) < count)
+    steps = (ordered[1:] != ordered[:-1]) & (np.arange(1, len(ordered)).reshape(-1, *[1] * count.ndim) < count)
     return np.where(count > 0, 1 + steps.sum(axis=0), 0)
 
 

@@ -52,7 +52,7 @@ def get_region(
         )
     series = [_rows(image, names, region) for image in collection.elements]
     pixels = len(series[0]) if series else 0
-    return [header, *(rows[at] for at in range(pixels) for rows in series if rows[at] is not None)]
+    return [header, *(row for at in range(pixels) for row in (rows[at] for rows in series) if row is not None)]
 
 
 def _rows(image: Image, names: list[str], region: Region) -> list[list[Any] | None]:

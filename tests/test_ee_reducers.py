@@ -1,0 +1,441 @@
+"""Reducers of the local Earth Engine: documented results, numpy and scipy as oracles, pixels and plain values alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from ee_offline import TEN_METRES, answer, at, computed, offline_client, pixels, raster_band, shelf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from gee.local.correlations import regularized_beta
+from gee.local.errors import EarthEngineError
+from gee.local.evaluator import Context
+from gee.local.pixels import Grid, Image, Pixels
+from gee.local.policies import Policies
+from gee.local.reduction import reduce_rows
+from gee.local.stacks import HELD_BYTES
+from gee.local.table import implementations
+from gee.local.values import Array, Collection, PixelType
+
+NUMBERS = [3, 1, 3, 1, 8]
+
+
+@pytest.fixture(scope="module")
+def ee() -> Iterator[Any]:
+    with offline_client() as client:
+        yield client
+
+
+def reducer(name: str, *arguments: Any, **named: Any) -> Any:
+    return implementations()[f"Reducer.{name}"].function(*arguments, **named)
+
+
+# -- names and definitions (section 5) --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("build", "values", "expected"),
+    [
+        (lambda r: r.mean(), [1, 2, 6], 3),
+        (lambda r: r.sum(), NUMBERS, 16),
+        (lambda r: r.product(), NUMBERS, 72),
+        (lambda r: r.median(), [1, 2, 3, 10], 2.5),  # release note 2014-02-18
+        (lambda r: r.mode(), [3, 1, 3, 1], 1),  # sample: of ties the smallest
+        (lambda r: r.min(), NUMBERS, 1),
+        (lambda r: r.max(), ["b", "a"], "b"),
+        (lambda r: r.minMax(), NUMBERS, {"min": 1, "max": 8}),
+        (lambda r: r.count(), [1, None, 3], 2),
+        (lambda r: r.count(), ["", None], 1),
+        (lambda r: r.countEvery(), [1, 1, None, 2], 4),
+        (lambda r: r.countDistinct(), [1, 1, None, 2], 3),
+        (lambda r: r.countDistinctNonNull(), [1, 1, None, 2], 2),
+        (lambda r: r.countRuns(), [1, 1, None, 2], 2),
+        (lambda r: r.count(), [], 0),
+        (lambda r: r.mean(), [], None),
+        (lambda r: r.sum(), [None], None),
+        (lambda r: r.first(), [None, 2], None),
+        (lambda r: r.firstNonNull(), [None, 2], 2),
+        (lambda r: r.last(), [2, None], None),
+        (lambda r: r.lastNonNull(), [2, None], 2),
+        (lambda r: r.allNonZero(), [1, 0], 0),
+        (lambda r: r.anyNonZero(), [1, 0], 1),
+        (lambda r: r.bitwiseAnd(), [6, 3], 2),
+        (lambda r: r.bitwiseOr(), [6, 3], 7),
+        (lambda r: r.variance(), [5, 5, 5], 0),
+        (lambda r: r.sampleVariance(), [5], None),
+        (lambda r: r.percentile([0, 50, 100]), [4, 1, 2, 3], {"p0": 1, "p50": 2.5, "p100": 4}),
+        (lambda r: r.percentile([50], ["middle"]), [4, 1, 3], 3),
+        (lambda r: r.intervalMean(0, 50), [1, 2, 3, 100, 200], 2),
+        (lambda r: r.toList(), [3, None, "a"], [3, "a"]),
+        (lambda r: r.toList(2, 1), [[1, None], [None, 2], [3, 4]], [[1, None], [3, 4]]),
+        (lambda r: r.frequencyHistogram(), [1, 2, 1], {"1": 2, "2": 1}),
+        (lambda r: r.fixedHistogram(0, 4, 2), [0, 1, 2, 4, -1], [[0, 2], [2, 1]]),
+        (lambda r: r.max(2), [[1, 7], [5, 8]], {"max": 5, "max1": 8}),
+        (lambda r: r.mean().repeat(2), [[1, 2], [3, 4]], [2, 3]),
+        (lambda r: r.minMax().forEach(["a", "b"]), [[1, 2], [3, 4]], {"a_min": 1, "a_max": 3, "b_min": 2, "b_max": 4}),
+        (lambda r: r.mean().forEach(["a", "b"]), [[1, 2], [3, 4]], {"a": 2, "b": 3}),
+        (lambda r: r.sum().group(), [[1, 2], [3, 4], [1, 5]], [{"group": 1, "sum": 7}, {"group": 3, "sum": 4}]),
+        (lambda r: r.sum().group(1, "g"), [[1, 2], [3, 4]], [{"g": 2, "sum": 1}, {"g": 4, "sum": 3}]),
+        (lambda r: r.mean().splitWeights(), [[1, 1], [2, 2], [3, 3]], 14 / 6),  # weighted 1, 2, 3: 2.3333
+        (lambda r: r.mean().combine(r.count(), "n_", True), [1, 3], {"mean": 2, "n_count": 2}),
+        (lambda r: r.mean().combine(r.sum()), [[1, 5], [3, 6]], {"mean": 2, "sum": 11}),
+        (lambda r: r.minMax().setOutputs(["low", None]), [3, 4], 3),
+        (lambda r: r.sum().disaggregate(), [[1, 2], [3, [4]], 5], 15),
+    ],
+)
+def test_lists_are_reduced(ee: Any, build: Any, values: list[Any], expected: Any) -> None:
+    found = answer(ee.List(values).reduce(build(ee.Reducer)))
+    assert found == expected or found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("sampleStdDev", ["stdDev"]),
+        ("sampleVariance", ["variance"]),
+        ("firstNonNull", ["first"]),
+        ("countRuns", ["count"]),
+        ("allNonZero", ["all"]),
+        ("circularStddev", ["circularStdDev"]),
+        ("linearFit", ["scale", "offset"]),
+        ("frequencyHistogram", ["histogram"]),
+        ("sensSlope", ["slope", "offset"]),
+    ],
+)
+def test_outputs_have_the_documented_names(ee: Any, name: str, outputs: list[str]) -> None:
+    assert computed(getattr(ee.Reducer, name)().getOutputs()) == outputs
+
+
+def test_statistics_of_a_property_as_printed() -> None:
+    """n = 66: total_var 214307.383, sample_var 217604.420, so their ratio is n / (n - 1)."""
+    values = np.random.default_rng(0).normal(0, 460, 66).tolist()
+    total, sample = (reduce_rows(reducer(name), values)["variance"] for name in ("variance", "sampleVariance"))
+    assert sample / total == pytest.approx(217604.420 / 214307.383, rel=1e-8)
+    assert total == pytest.approx(np.var(values))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda r: r.mean(), "Need 1 inputs|inputs must be numbers"),
+        (lambda r: r.linearFit(), "Need 2 inputs for Reducer.linearFit, got 3"),
+    ],
+)
+def test_wrong_inputs_are_refused(ee: Any, build: Any, message: str) -> None:
+    with pytest.raises(EarthEngineError, match=message):
+        computed(ee.List([[1, 2, 3]]).reduce(build(ee.Reducer)))
+
+
+def test_clashing_outputs_are_refused(ee: Any) -> None:
+    with pytest.raises(EarthEngineError, match="use outputPrefix"):
+        computed(ee.List([1]).reduce(ee.Reducer.stdDev().combine(ee.Reducer.sampleStdDev(), "", True)))
+
+
+# -- oracles ----------------------------------------------------------------------------------------------------------
+
+ORACLES = {
+    "mean": np.mean,
+    "sum": np.sum,
+    "product": np.prod,
+    "variance": np.var,
+    "stdDev": np.std,
+    "sampleVariance": lambda x: np.var(x, ddof=1),
+    "sampleStdDev": lambda x: np.std(x, ddof=1),
+    "skew": stats.skew,
+    "kurtosis": stats.kurtosis,
+    "median": np.median,
+    "min": np.min,
+    "max": np.max,
+    "count": np.size,
+    "countDistinct": lambda x: len(set(x)),
+    "countRuns": lambda x: 1 + np.count_nonzero(np.diff(x)),
+    "mode": lambda x: stats.mode(x).mode,
+    "first": lambda x: x[0],
+    "last": lambda x: x[-1],
+    "circularMean": lambda x: stats.circmean(x, high=np.pi, low=-np.pi),
+    "circularVariance": stats.circvar,
+    "circularStddev": stats.circstd,
+}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {"median": (None,) * 3, "mode": (None,) * 3, "min": (1,), "max": (1,)}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_each_pixel_is_reduced_as_numpy_reduces_its_valid_values(name: str, data: st.DataObject) -> None:
+    steps = data.draw(st.integers(1, 7))
+    values = data.draw(hnp.arrays(np.int64, (steps, 2, 3), elements=st.integers(-9, 9))).astype(float)
+    present = data.draw(hnp.arrays(bool, values.shape))
+    ((found, mask),) = reducer(name, *ARGUMENTS.get(name, ())).reduce([values], present * 1.0)
+    for place in np.ndindex(2, 3):
+        kept = values[(slice(None), *place)][present[(slice(None), *place)]]
+        if kept.size == 0:
+            assert mask[place] == 0 or (name.startswith("count") and found[place] == 0)
+        elif name.startswith("sample") and kept.size == 1:
+            assert mask[place] == 0
+        elif name in ("skew", "kurtosis") and np.ptp(kept) == 0:
+            assert found[place] == 0
+        elif name.startswith("circular") and abs(np.exp(1j * kept).mean()) < 1e-9:
+            pass  # no direction
+        else:
+            assert mask[place] == 1
+            assert found[place] == pytest.approx(ORACLES[name](kept), rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(1, 9), st.just(2)), elements=st.floats(-1e3, 1e3)),
+    st.lists(st.floats(0, 100), min_size=1, max_size=3, unique=True),
+)
+def test_percentiles_are_numpys(values: np.ndarray, ranks: list[float]) -> None:
+    names = [f"q{index}" for index in range(len(ranks))]
+    found = reducer("percentile", ranks, names, None, None, None).reduce([values], np.ones(values.shape))
+    expected = np.percentile(values, ranks, axis=0)
+    np.testing.assert_allclose([data for data, _ in found], expected, atol=1e-9)
+
+
+def test_weights_count_in_means_and_moments_only() -> None:
+    values, weights = np.array([2.0, 8.0]), np.array([1.0, 0.5])
+    assert reducer("mean").reduce([values], weights)[0][0] == pytest.approx(4)  # derived in section 2
+    assert reducer("variance").reduce([values], weights)[0][0] == pytest.approx(
+        np.average((values - 4) ** 2, weights=weights)
+    )
+    assert reducer("median", None, None, None).reduce([values], weights)[0][0] == 5
+    assert reducer("count").reduce([values], weights)[0][0] == 2
+    assert reducer("unweighted", reducer("mean")).reduce([values], weights)[0][0] == 5
+
+
+def test_variance_of_a_constant_is_nothing_whatever_its_size() -> None:
+    values = np.full((7, 1), 0.1 + 1e9)
+    assert reducer("variance").reduce([values], np.ones((7, 1)))[0][0] == 0
+
+
+def test_regressions_and_correlations_are_scipys() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=25)
+    y = np.round(0.4 * x + rng.normal(size=25), 1)
+    rows = np.column_stack([x, y]).tolist()
+    fit = stats.linregress(x, y)
+    line = reduce_rows(reducer("linearFit"), rows)
+    assert (line["scale"], line["offset"]) == pytest.approx((fit.slope, fit.intercept))
+    pearson, spearman = stats.pearsonr(x, y), stats.spearmanr(x, y)
+    assert list(reduce_rows(reducer("pearsonsCorrelation"), rows).values()) == pytest.approx(list(pearson))
+    assert list(reduce_rows(reducer("spearmansCorrelation"), rows).values()) == pytest.approx(list(spearman))
+    assert reduce_rows(reducer("kendallsCorrelation", 2), rows)["tau"] == pytest.approx(stats.kendalltau(x, y)[0])
+    sen = stats.theilslopes(y, x)
+    assert list(reduce_rows(reducer("sensSlope"), rows).values()) == pytest.approx([sen.slope, sen.intercept])
+
+
+def test_kendalls_probability_without_ties_is_scipys_asymptotic_one() -> None:
+    y = np.random.default_rng(2).normal(size=20)
+    found = reduce_rows(reducer("kendallsCorrelation", 1), y.tolist())
+    expected = stats.kendalltau(np.arange(20), y, method="asymptotic")
+    assert (found["tau"], found["p-value"]) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+def test_linear_regression_solves_a_known_system() -> None:
+    """y = 2 + 3 x, z = -x: coefficients (numX, numY) = [[2, 0], [3, -1]], no residuals; null where underdetermined."""
+    rows = [[1, x, 2 + 3 * x, -x] for x in (0.0, 1.0, 4.0)]
+    found = reduce_rows(reducer("linearRegression", 2, 2), rows)
+    np.testing.assert_allclose(found["coefficients"].values, [[2, 0], [3, -1]], atol=1e-9)
+    np.testing.assert_allclose(found["residuals"].values, [0, 0], atol=1e-9)
+    assert reduce_rows(reducer("linearRegression", 2, 2), rows[:2]) == {"coefficients": None, "residuals": None}
+
+
+def test_incomplete_beta_function_is_scipys() -> None:
+    from scipy import special
+
+    x, a = np.linspace(0, 1, 41), np.linspace(0.5, 60, 41)
+    np.testing.assert_allclose(regularized_beta(x, a, 0.5), special.betainc(a, 0.5, x), rtol=1e-10, atol=1e-14)
+
+
+def test_covariances_are_numpys() -> None:
+    rows = np.random.default_rng(3).normal(size=(8, 3))
+    arrays = [Array(row, PixelType("double", dimensions=1)) for row in rows]
+    found = reduce_rows(reducer("covariance"), arrays)["covariance"].values
+    np.testing.assert_allclose(found, np.cov(rows.T, ddof=0))
+
+
+def test_each_element_of_arrays_is_reduced() -> None:
+    arrays = [Array(np.full((2, 2), float(value)), PixelType("double", dimensions=2)) for value in range(5)]
+    found = reduce_rows(reducer("forEachElement", reducer("sum")), arrays)["sum"].values
+    np.testing.assert_array_equal(found, np.full((2, 2), 10.0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-100, 100, allow_subnormal=False), min_size=1, max_size=40))
+def test_histograms_hold_every_value_in_buckets_of_a_power_of_two(values: list[float]) -> None:
+    found = reduce_rows(reducer("histogram", 8, None, None), values)["histogram"]
+    assert sum(found["histogram"]) == len(values)
+    assert len(found["histogram"]) <= 8
+    assert np.log2(found["bucketWidth"]).is_integer()
+    assert found["bucketMin"] <= min(values) < found["bucketMin"] + found["bucketWidth"]
+    two_columns = reduce_rows(reducer("autoHistogram", 8, None, None, cumulative=True), values)["histogram"].values
+    assert two_columns[-1, 1] == len(values)
+
+
+# -- images and collections -------------------------------------------------------------------------------------------
+
+
+def images(*stack: np.ndarray, masks: Any = None, **types: PixelType) -> Context:
+    bands = {
+        f"i{index}": Image((raster_band("b", one, mask=None if masks is None else masks[index], **types),))
+        for index, one in enumerate(stack)
+    }
+    return shelf(**bands)
+
+
+def all_of(ee: Any, count: int) -> Any:
+    return ee.ImageCollection([ee.Image(f"i{index}") for index in range(count)])
+
+
+STACK = np.random.default_rng(4).normal(size=(5, 3, 4))
+MASKS = np.random.default_rng(5).random((5, 3, 4)) < 0.6
+MASKS[:, 0, 0] = False
+
+
+def test_bands_are_reduced_without_a_prefix(ee: Any) -> None:
+    image = ee.Image([1, 2, 6])
+    assert computed(image.reduce(ee.Reducer.mean())).band_names == ["mean"]
+    assert computed(image.reduce(ee.Reducer.minMax())).band_names == ["min", "max"]
+    assert [at(one, 0, 0) for one in pixels(image.reduce(ee.Reducer.minMax()))] == [1, 6]
+
+
+def test_collections_prefix_outputs_and_shortcuts_do_not(ee: Any) -> None:
+    collection = ee.ImageCollection([ee.Image([1, 2]).rename(["VV", "VH"])])
+    reduced = computed(collection.reduce(ee.Reducer.percentile([5, 50])))
+    assert reduced.band_names == ["VV_p5", "VV_p50", "VH_p5", "VH_p50"]
+    assert computed(collection.median()).band_names == ["VV", "VH"]
+    assert computed(collection.reduce(ee.Reducer.linearFit())).band_names == ["scale", "offset"]
+
+
+@pytest.mark.parametrize("name", ["mean", "sum", "min", "max", "median", "product", "count", "mode"])
+def test_pixels_of_a_collection_are_reduced_where_they_are_valid(ee: Any, name: str) -> None:
+    (found,) = pixels(getattr(all_of(ee, 5), name)(), context=images(*STACK, masks=MASKS))
+    assert found.mask[0, 0] == 0  # never observed: masked, counts too
+    for row, col in np.ndindex(3, 4):
+        kept = STACK[:, row, col][MASKS[:, row, col]]
+        if kept.size:
+            assert found.data[row, col] == pytest.approx(ORACLES[name](kept))
+        else:
+            assert found.mask[row, col] == 0
+
+
+def test_two_inputs_take_two_bands(ee: Any) -> None:
+    times = ee.ImageCollection([ee.Image([t, 3 * t + 1]).rename(["t", "y"]) for t in range(4)])
+    assert [at(one, 0, 0) for one in pixels(times.reduce(ee.Reducer.linearFit()))] == pytest.approx([3, 1])
+
+
+def test_histograms_of_pixels_are_arrays(ee: Any) -> None:
+    collection = ee.ImageCollection([ee.Image(value) for value in (0, 1, 1, 3)])
+    (found,) = pixels(collection.reduce(ee.Reducer.fixedHistogram(0, 4, 2)))
+    assert at(found, 0, 0) == [[0, 3], [2, 1]]
+    with pytest.raises(EarthEngineError, match="per pixel"):
+        pixels(collection.reduce(ee.Reducer.toList()))
+
+
+def test_an_empty_collection_makes_an_image_without_bands(ee: Any) -> None:
+    empty = ee.ImageCollection([])
+    assert computed(empty.mean()).bands == ()
+    with pytest.raises(EarthEngineError, match="was applied to an Image with no bands"):
+        computed(empty.mean().select("VV"))
+
+
+def test_incompatible_images_are_refused_in_the_documented_words(ee: Any) -> None:
+    mixed = ee.ImageCollection([ee.Image(1).toFloat(), ee.Image(1)])
+    with pytest.raises(EarthEngineError) as caught:
+        computed(mixed.sum())
+    assert "Expected a homogeneous image collection, but an image with incompatible bands" in caught.value.message
+    assert "Mismatched type for band 'constant':\nExpected type: Float" in caught.value.message
+    with pytest.raises(EarthEngineError, match="homogeneous"):
+        computed(ee.ImageCollection([ee.Image([1, 2]), ee.Image(1)]).sum())
+
+
+def test_ranges_are_compared_by_policy(ee: Any) -> None:
+    times = ee.ImageCollection([ee.Image(0.0).double(), ee.Image.constant(1.5), ee.Image.constant(0.5)])
+    assert [at(one, 0, 0) for one in pixels(times.sum())] == [2]
+    with pytest.raises(EarthEngineError, match=r"Actual type: Double<1\.5,1\.5>"):
+        computed(times.sum(), Context(policies=Policies(ranges="error")))
+
+
+def test_many_dates_are_reduced_strip_by_strip(ee: Any) -> None:
+    """More pixels than are held at once are asked for in strips; the result is the same as of all at once."""
+    width, height, steps = 2048, 600, 20
+    asked: list[int] = []
+    base = np.random.default_rng(6).normal(size=(height, 1))
+    band = raster_band("b", np.zeros((1, 1)))
+
+    def compute(grid: Grid) -> Pixels:
+        asked.append(grid.height)
+        top = -round((grid.transform[5] - 8000000.0) / 10)
+        data = np.broadcast_to(base[top : top + grid.height], (grid.height, grid.width))
+        return Pixels(data, np.ones(data.shape))
+
+    image = Image((replace(band, compute=compute),))
+    grid = replace(TEN_METRES, width=width, height=height)
+    function = implementations()["reduce.median"].function
+    composite = function(Collection((image,) * steps, images=True), Context())
+    found = composite.bands[0].pixels(grid)
+    assert max(asked) * width * steps * 16 <= HELD_BYTES
+    assert max(asked) < height
+    np.testing.assert_array_equal(found.data, np.broadcast_to(base, (height, width)))
+
+
+# -- composites -------------------------------------------------------------------------------------------------------
+
+
+def test_mosaic_takes_the_last_valid_image(ee: Any) -> None:
+    (found,) = pixels(all_of(ee, 5).mosaic(), context=images(*STACK, masks=MASKS))
+    for row, col in np.ndindex(3, 4):
+        valid = np.flatnonzero(MASKS[:, row, col])
+        assert at(found, row, col) == (STACK[valid[-1], row, col] if valid.size else None)
+
+
+def test_fractional_masks_let_through_what_is_below(ee: Any) -> None:
+    top = ee.Image(10.0).updateMask(0.25)
+    (found,) = pixels(ee.ImageCollection([ee.Image(2.0), top]).mosaic())
+    assert at(found, 0, 0) == pytest.approx(0.25 * 10 + 0.75 * 2)
+    assert found.mask[0, 0] == 1
+
+
+def test_quality_mosaic_takes_all_bands_of_the_best_image(ee: Any) -> None:
+    rows = [(1.0, 5.0), (2.0, 9.0), (3.0, 9.0), (4.0, 99.0)]
+    images_ = [ee.Image.constant(list(row)).rename(["v", "q"]) for row in rows]
+    images_[3] = images_[3].addBands(images_[3].select("q").updateMask(0), None, True)
+    found = pixels(ee.ImageCollection(images_).qualityMosaic("q"))
+    assert [at(one, 0, 0) for one in found] == [3, 9]  # a tie goes to the later; masked quality never wins
+
+
+def test_arrays_of_a_collection_leave_out_masked_images(ee: Any) -> None:
+    (found,) = pixels(all_of(ee, 5).toArray(), context=images(*STACK, masks=MASKS))
+    (kept,) = pixels(all_of(ee, 5).toArrayPerBand(0, True), context=images(*STACK, masks=MASKS))
+    for row, col in np.ndindex(3, 4):
+        expected = STACK[:, row, col][MASKS[:, row, col]].tolist()
+        assert at(found, row, col) == ([[one] for one in expected] or None)
+        assert at(kept, row, col) == (expected or None)
+    strict = pixels(all_of(ee, 5).toArrayPerBand(0), context=images(*STACK, masks=MASKS))[0]
+    np.testing.assert_array_equal(strict.mask > 0, MASKS.all(axis=0))
+
+
+def test_bands_of_images_get_their_ids() -> None:
+    images_ = [
+        Image((raster_band("VV", STACK[0]),), {"system:index": name}) for name in ("S1A_1SDV", "S1B_1SDV", "S1A_1SDV")
+    ]
+    found = implementations()["ImageCollection.toBands"].function(Collection(images_, images=True))
+    assert found.band_names == ["S1A_1SDV_VV", "S1B_1SDV_VV", "S1A_1SDV_VV_1"]
+
+
+def test_collections_are_cast_and_combined(ee: Any) -> None:
+    one = ee.ImageCollection([ee.Image(1).rename("VV")])
+    two = ee.ImageCollection([ee.Image(2).rename("VV"), ee.Image(3).rename("VV")])  # ids 0 and 1
+    both = computed(one.combine(two))
+    assert [image.band_names for image in both.elements] == [["VV", "VV_1"]]
+    cast = computed(one.cast({"VV": "float", "VH": "int8"}, ["VH", "VV"]))
+    assert [(band.name, band.type.precision) for band in cast.elements[0].bands] == [("VH", "int"), ("VV", "float")]
