@@ -80,6 +80,31 @@ def test_nearest_pixel_on_another_grid(catalogue: FolderCatalogue, tmp_path: Pat
     np.testing.assert_array_equal(np.where(found.mask > 0, found.data, 0).ravel(), np.array(expected, float))
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_pixels_far_apart_are_those_of_the_full_resolution(
+    catalogue: FolderCatalogue, tmp_path: Path, *, turned: bool
+) -> None:
+    """Every 40th pixel or so of a raster that is read in strips, also in a projection at an angle to it."""
+    values = np.random.default_rng(3).uniform(1, 2, size=(1, 1100, 1300)).astype(np.float32)
+    values[0, 300:500] = np.nan
+    valid = np.ones((1100, 1300), bool)
+    valid[:, :100] = False
+    path = write_raster(tmp_path / "a.tif", values, valid=valid)
+    register(catalogue, "a", [path])
+    grid = Grid(UTM, (391, 0, 499200, 0, -403, 8000700), 40, 31)
+    if turned:
+        grid = Grid(UTM, (280, 272, 494900, -270, -284, 8000700), 60, 51)
+
+    found = catalogue.load_image("a").bands[0].pixels(grid)
+    x, y = grid.centres()
+    col, row = np.floor((x - 500000) / 10).astype(int), np.floor((8000000 - y) / 10).astype(int)
+    inside = (row >= 0) & (row < 1100) & (col >= 0) & (col < 1300)
+    known = np.where(valid, values[0], np.nan)[np.where(inside, row, 0), np.where(inside, col, 0)]
+    known = np.where(inside, known, np.nan)
+    assert 0.1 < np.isfinite(known).mean() < 0.9
+    np.testing.assert_array_equal(np.where(found.mask > 0, found.data, np.nan), known)
+
+
 def test_not_finite_and_masked_pixels(catalogue: FolderCatalogue, tmp_path: Path) -> None:
     values = np.array([[[1.0, np.nan, np.inf, 4.0]]])
     path = write_raster(tmp_path / "a.tif", values, valid=np.array([[True, True, True, False]]))

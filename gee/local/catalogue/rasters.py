@@ -1,4 +1,4 @@
-"""Native bands: windows of GeoTIFFs read by any number of threads, nearest pixels on any other grid."""
+"""Bands of GeoTIFFs: what their headers say, and files open for any number of threads."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from gee.local.catalogue.reading import native_pixels
 from gee.local.errors import EarthEngineError
-from gee.local.masks import nowhere
 from gee.local.pixel_types import named
-from gee.local.pixels import Band, Grid, Pixels
-from gee.local.reprojection import canonical, nearest
+from gee.local.pixels import Band
+from gee.local.reprojection import canonical
 from gee.local.values import PixelType, Projection
 
 IDLE = 64  # files kept open for the next reader
-CACHE_MEGABYTES = 128  # of GDAL's blocks, for the whole process
+CACHE_BYTES = 256 * 2**20  # of GDAL's blocks, for the whole process; rasterio wants bytes
 TYPES = {
     "uint8": "uint8",
     "int8": "int8",
@@ -58,11 +55,10 @@ class StoredBand:
 
     def band(self, files: OpenFiles) -> Band:
         """Band that reads the file."""
-        read = partial(read_window, files, self)
         return Band(
             self.name,
             self.type,
-            lambda grid: nearest(grid, self.projection, read),
+            lambda grid: native_pixels(files, self, grid),
             projection=self.projection,
             size=self.size,
         )
@@ -91,9 +87,9 @@ class OpenFiles:
             key = path, path.stat().st_mtime_ns
             dataset = self._take(key)
             if dataset is None:
-                with rasterio.Env(GDAL_CACHEMAX=CACHE_MEGABYTES):
-                    dataset = rasterio.open(path)
-            yield dataset
+                dataset = rasterio.open(path)
+            with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+                yield dataset
         except (OSError, RasterioError) as error:
             raise EarthEngineError(f"The file {path.name} of an asset cannot be read: {error}") from error
         self._give(key, dataset)
@@ -165,36 +161,3 @@ def _type(path: Path, dtype: str) -> PixelType:
     if dtype not in TYPES:
         raise EarthEngineError(f"{path.name} holds {dtype} numbers, which have no pixel type.")
     return named(TYPES[dtype])
-
-
-def read_window(files: OpenFiles, band: StoredBand, row: int, col: int, height: int, width: int) -> Pixels:
-    """Pixels of any window, also beyond the raster's edges, where they are masked."""
-    from rasterio.windows import Window
-
-    top, left = max(row, 0), max(col, 0)
-    bottom, right = min(row + height, band.size[1]), min(col + width, band.size[0])
-    if bottom <= top or right <= left:
-        nothing = nowhere(Grid(band.projection.crs, band.projection.transform, width, height))
-        return Pixels(nothing, nothing)
-    window = Window(left, top, right - left, bottom - top)
-    with files.dataset(band.path) as file:
-        stored = file.read(band.file_band, window=window)
-        valid = file.read_masks(band.file_band, window=window) > 0 if band.masked else None
-    part = _pixels(stored, valid, band.no_data)
-    if (bottom - top, right - left) == (height, width):
-        return part
-    data, mask = np.zeros((height, width)), np.zeros((height, width))
-    inside = (slice(top - row, bottom - row), slice(left - col, right - col))
-    data[inside], mask[inside] = part.data, part.mask
-    return Pixels(data, mask)
-
-
-def _pixels(stored: np.ndarray, valid: np.ndarray | None, no_data: float | None) -> Pixels:
-    """Values and masks: not finite, equal to no-data, or outside the file's own mask is invalid."""
-    good = np.ones(stored.shape, bool) if valid is None else valid
-    if stored.dtype.kind == "f":
-        good = good & np.isfinite(stored)
-    if no_data is not None and np.isfinite(no_data):
-        good = good & (stored != np.array(no_data).astype(stored.dtype))
-    data = stored.astype(np.float64)
-    return Pixels(np.where(good, data, 0.0), good.astype(np.float64))

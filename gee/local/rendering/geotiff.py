@@ -15,7 +15,7 @@ from gee.local.rendering.blocks import Block, RenderingCancelled, Work, blocks
 from gee.local.rendering.dtypes import check_no_data, common_dtype, filled
 
 TILE = 256
-CACHE_MEGABYTES = 128  # of GDAL's blocks
+CACHE_BYTES = 256 * 2**20  # of GDAL's blocks, for the whole process; rasterio wants bytes
 COMPUTED = 0.7  # share of the progress when the pixels are there and the cloud-optimised copy is still to be made
 
 
@@ -123,7 +123,7 @@ def _created(path: Path, image: Image, grid: Grid, layout: Mapping[str, Any]) ->
     from rasterio.transform import Affine
 
     with (
-        rasterio.Env(GDAL_CACHEMAX=CACHE_MEGABYTES, GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, GDAL_TIFF_INTERNAL_MASK=True),
         rasterio.open(
             path,
             "w",
@@ -155,7 +155,7 @@ def _optimize(source: Path, target: Path, options: TiffOptions, *, resampling: s
     import rasterio
     from rasterio.shutil import copy
 
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MEGABYTES):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         copy(
             source,
             target,
