@@ -51,7 +51,8 @@ def list_assets(
     rest = [one for one in found if wanted(one)]
     token = query.get("pageToken") or ""
     if token:
-        rest = [one for one in rest if one["name"] > _after(token, parent)]
+        last = _after(token, parent)
+        rest = [one for one in rest if one["name"] > last]
     count = min(size or most, most)
     page = rest[:count]
     answer: dict[str, Any] = {"assets": [_seen(one, view) for one in page]} if page else {}

@@ -281,7 +281,8 @@ class Evaluation:
         if kind in ("valueReference", "functionReference"):
             return self._free_names(content) if isinstance(content, str) and content in self._nodes else frozenset()
         if kind == "functionDefinitionValue":
-            return self._free_in("valueReference", content.get("body")) - set(_names(content))
+            names = set(_names(content))
+            return self._free_in("valueReference", content.get("body")) - names
         if kind == "functionInvocationValue":
             inner = _field(content, "arguments", dict, empty=True).values()
             return self._free_in("functionReference", content.get("functionReference")).union(

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 
 from gee.local.errors import EarthEngineError, NotImplementedHereError
+from gee.local.faults import OUT_OF_MEMORY
 from gee.local.server.admin import ADMIN, administer
 from gee.local.server.body import read_body
 from gee.local.server.discovery import discovery_document
@@ -56,11 +57,20 @@ async def respond(request: Request) -> Response:
         answer = Answer(content=b"", status=499)  # nobody listens any more
     except EarthEngineError as error:
         answer = refused(error)
-    except Exception:
+    except MemoryError:
+        answer = refused(EarthEngineError(OUT_OF_MEMORY))
+    except Exception as error:
         log.exception("a request to %s failed", request.url.path)
-        answer = refused(EarthEngineError("An internal error has occurred", code=500))
+        answer = refused(_internal(error))
     headers = dict(answer.headers) | disturbance.headers
     return Response(answer.content, answer.status, media_type=answer.type, headers=headers)
+
+
+def _internal(error: Exception) -> EarthEngineError:
+    """A fault of this program; not called 500, which the client would send again and again without a word."""
+    inside = "".join(f"{name}: " for name in getattr(error, "__notes__", ())[-1:])
+    what = f"an internal error of this local Earth Engine has occurred ({type(error).__name__}); its log says where."
+    return EarthEngineError(f"{inside}{what}")
 
 
 async def _answer(request: Request, site: Site, disturbance: Disturbance) -> Answer:

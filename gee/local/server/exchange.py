@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from gee.local.errors import EarthEngineError
 from gee.local.server.fields import pick
 
+LONG = 21  # characters: more are beyond 64 bits in any case
 JSON_TYPE = "application/json; charset=UTF-8"
 
 
@@ -79,12 +81,24 @@ def parse(content: bytes) -> dict[str, Any]:
     if not content.strip():
         return {}
     try:
-        body = json.loads(content)
+        body = json.loads(content, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise EarthEngineError(f"Invalid JSON payload received. {str(error)[:200]}") from error
     if not isinstance(body, dict):
         raise EarthEngineError("Invalid JSON payload received. Unexpected type: the root must be an object.")
     return body
+
+
+def _whole(text: str) -> int | float:
+    """Number without fraction: beyond 64 bits it is a float, as every number of JSON is to Earth Engine."""
+    return int(text) if len(text) < LONG and -(2**63) <= int(text) < 2**63 else _finite(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is no number that can be used")
+    return number
 
 
 def to_json(value: Any, query: Mapping[str, str], *, status: int = 200) -> Answer:
