@@ -63,7 +63,9 @@ class TestElements:
         assert got(feature.getNumber("a").add(1)) == 3
         assert got(ee.Feature(None, {"s": "ab"}).getString("s").cat("c")) == "abc"
         assert got(ee.Feature(None, {"v": [1, 2]}).getArray("v").get([1])) == 2
-        with pytest.raises(EarthEngineError, match=r"Element\.getNumber: The property 'b' is no Number"):
+        with pytest.raises(
+            EarthEngineError, match=r"Element\.getNumber: The property 'b' must be of type Number, not a List\."
+        ):
             got(feature.getNumber("b"))
 
     def test_images_have_the_same_properties(self, ee: Any) -> None:

@@ -239,6 +239,17 @@ class TestOperations:
         assert got(one.difference(other).area()) == pytest.approx(a - both)
         assert got(one.symmetricDifference(other).area()) == pytest.approx(a + b - 2 * both)
 
+    def test_with_nothing(self, ee: Any) -> None:
+        square = ee.Geometry.Rectangle([0, 0, 2, 2])
+        empty, whole = ee.Geometry.Polygon([]), got(square.area())
+        assert got(square.intersection(empty).area()) == 0
+        assert got(empty.difference(square).area()) == 0
+        for found in (square.union(empty), square.difference(empty), empty.symmetricDifference(square)):
+            assert got(found.area()) == pytest.approx(whole)
+        assert got(square.intersects(empty)) is False
+        assert got(square.contains(empty)) is False
+        assert got(square.distance(empty)) is None
+
     def test_in_a_projection(self, ee: Any) -> None:
         one = ee.Geometry.Rectangle([500000, 0, 500100, 100], "EPSG:32631", False)
         other = ee.Geometry.Rectangle([500050, 0, 500150, 100], "EPSG:32631", False)

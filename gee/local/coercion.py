@@ -82,6 +82,13 @@ def type_name(value: Any) -> str:
     return "null" if value is None else "Object"
 
 
+def told(value: Any) -> str:
+    """A value in an error: numbers and texts as they are, others by their type."""
+    if isinstance(value, str | int | float):
+        return repr(value)[:60]
+    return "null" if value is None else f"a {type_name(value)}"
+
+
 NAMES: tuple[tuple[type[Any], str], ...] = (
     (bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "String"), (list, "List"), (Mapping, "Dictionary"),
     (Image, "Image"), (Feature, "Feature"), (Geometry, "Geometry"), (Array, "Array"), (Date, "Date"), (DateRange, "DateRange"),

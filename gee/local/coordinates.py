@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gee.local.coercion import told
 from gee.local.errors import EarthEngineError
 from gee.local.reprojection import transformed
 from gee.local.values import WGS84, Geometry, Projection
@@ -57,7 +58,7 @@ def point(given: Any, at: Frame) -> tuple[float, float]:
     if isinstance(given, Geometry):
         return _moved(given, at, "Point")[0]
     if not isinstance(given, list) or len(given) != 2 or not all(map(_number, given)):
-        raise EarthEngineError(f"Invalid coordinates: a pair of numbers is needed, not {_told(given)}.")
+        raise EarthEngineError(f"Invalid coordinates: a pair of numbers is needed, not {told(given)}.")
     return at.place(float(given[0]), float(given[1]))
 
 
@@ -66,7 +67,7 @@ def line(given: Any, at: Frame) -> Line:
     if isinstance(given, Geometry):
         return _moved(given, at, "LineString", "LinearRing")
     if not isinstance(given, list):
-        raise EarthEngineError(f"Invalid coordinates: a list is needed, not {_told(given)}.")
+        raise EarthEngineError(f"Invalid coordinates: a list is needed, not {told(given)}.")
     if given and all(map(_number, given)):
         if len(given) % 2:
             raise EarthEngineError("Invalid number of coordinates: they come in pairs.")
@@ -79,6 +80,18 @@ def lines(given: Any, at: Frame) -> list[Line]:
     if isinstance(given, list) and given and not _is_line(given[0]):
         return [line(given, at)]
     return [line(one, at) for one in _listed(given)]
+
+
+def check_line(points: Line) -> None:
+    """Lines have two points or more, or none.
+
+    Raises
+    ------
+    EarthEngineError
+        If there is one.
+    """
+    if len(points) == 1:
+        raise EarthEngineError("LineString requires at least 2 points.")
 
 
 def ring(given: Any, at: Frame) -> Line:
@@ -124,7 +137,7 @@ def _is_line(one: Any) -> bool:
 
 def _listed(given: Any) -> list[Any]:
     if not isinstance(given, list):
-        raise EarthEngineError(f"Invalid coordinates: a list is needed, not {_told(given)}.")
+        raise EarthEngineError(f"Invalid coordinates: a list is needed, not {told(given)}.")
     return given
 
 
@@ -136,10 +149,12 @@ def _geometries(given: Any) -> Iterator[Geometry]:
             yield from _geometries(one)
 
 
-def _moved(given: Geometry, at: Frame, *kinds: str) -> Line:
+def _moved(given: Any, at: Frame, *kinds: str) -> Line:
     """Points of a geometry in the CRS that is being built; a polygon's are those of its shell."""
     import shapely
 
+    if not isinstance(given, Geometry):
+        raise EarthEngineError(f"Invalid coordinates: geometries and others are mixed: {told(given)}.")
     shape = given.shape
     if shape is None or shape.geom_type not in kinds:
         found = "unbounded" if shape is None else shape.geom_type
@@ -155,8 +170,3 @@ def _moved(given: Geometry, at: Frame, *kinds: str) -> Line:
 
 def _number(one: Any) -> bool:
     return isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)
-
-
-def _told(given: Any) -> str:
-    text = str(given)
-    return text if len(text) < 60 else text[:57] + "..."

@@ -123,13 +123,13 @@ def bounds(geometry: Geometry, margin: ErrorMargin | None, crs: str) -> Geometry
 
     if geometry.shape is None:
         return geometry
+    if geometry.shape.is_empty:
+        return Geometry(shapely.Polygon(), crs, geodesic=False)
     if crs != WGS84:
         return Geometry(rectangle(*Flat(crs).shape(geometry, margin).bounds), crs, geodesic=False)
     if geometry.crs == WGS84 and not geometry.geodesic:
         return Geometry(rectangle(*geometry.shape.bounds), geodesic=False)
     shape = on_sphere(geometry, margin)
-    if shape.is_empty:
-        return Geometry(shapely.Polygon(), geodesic=False)
     west, south, east, north = _around(shape)
     return Geometry(rectangle(west, south, east, north), geodesic=False)
 

@@ -38,8 +38,14 @@ def put_together(left: Geometry, right: Geometry, operation: str, terms: Terms =
         return _with_everything(left, right, operation)
     plane = plane_for([left, right], terms.proj)
     one, other = plane.shape(left, terms.margin), plane.shape(right, terms.margin)
+    if one.is_empty or other.is_empty:
+        kept = {"intersection": one if one.is_empty else other, "difference": one}
+        return plane.geometry(kept.get(operation, other if one.is_empty else one))
     function: Operation = getattr(shapely, {"symmetricDifference": "symmetric_difference"}.get(operation, operation))
-    return plane.geometry(function(one, other))
+    try:
+        return plane.geometry(function(one, other))
+    except shapely.errors.GEOSException as error:  # of collections of points, lines and areas at once
+        raise NotImplementedHereError(f"The {operation} of these geometries: {error}") from error
 
 
 def _with_everything(left: Geometry, right: Geometry, operation: str) -> Geometry:

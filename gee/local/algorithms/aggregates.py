@@ -8,6 +8,7 @@ from typing import Any
 
 from gee.local import elements
 from gee.local.algorithms.reducer_ranks import frequency_histogram
+from gee.local.coercion import told
 from gee.local.errors import EarthEngineError
 from gee.local.reduction import reduce_rows
 from gee.local.table import algorithm
@@ -24,7 +25,7 @@ def _numbers(collection: Collection, name: str) -> list[float]:
     found = values_of(collection, name)
     for value in found:
         if not isinstance(value, int | float):
-            raise EarthEngineError(f"The property '{name}' must be a number, not {value!r}."[:300])
+            raise EarthEngineError(f"The property '{name}' must be a number, not {told(value)}.")
     return found
 
 
@@ -56,7 +57,11 @@ def count_distinct(collection: Collection, property_: str) -> int:
 @algorithm("AggregateFeatureCollection.histogram")
 def histogram(collection: Collection, property_: str) -> dict[str, Any]:
     """How often each value is there."""
-    found: dict[str, Any] = reduce_rows(frequency_histogram(), values_of(collection, property_))["histogram"]
+    values = values_of(collection, property_)
+    for value in values:
+        if not isinstance(value, str | int | float):
+            raise EarthEngineError(f"The property '{property_}' must be a number or text, not {told(value)}.")
+    found: dict[str, Any] = reduce_rows(frequency_histogram(), values)["histogram"]
     return found
 
 
@@ -159,6 +164,8 @@ def reduce_columns(
     for element in collection.elements:
         row = [elements.plain(elements.get(element, name)) for name in selectors]
         weight = 1.0 if weight_selectors is None else elements.plain(elements.get(element, weight_selectors[0]))
+        if weight is not None and (not isinstance(weight, int | float) or not weight >= 0):
+            raise EarthEngineError(f"Weights must be numbers from 0 on, not {told(weight)}.")
         if weight is not None:
             rows.append(row[0] if reducer.inputs == 1 else row)
             weights.append(float(weight))

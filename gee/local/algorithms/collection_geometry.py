@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from gee.local.reprojection import at_scale, to_pixels
 from gee.local.shapes import rectangle
 from gee.local.table import algorithm
 from gee.local.values import WGS84, Collection, ErrorMargin, Feature, Geometry, Projection
-
-if TYPE_CHECKING:
-    from shapely.geometry.base import BaseGeometry
 
 CELLS_LIMIT = 1_000_000
 ROUNDS = 200  # of drawing points until enough are inside
@@ -41,9 +37,9 @@ def bounds_(collection: Collection, max_error: ErrorMargin | None, proj: Project
 
     found = [one for one in map(geometry_of, collection.elements) if one is not None]
     boxes = [bounds(one, max_error, proj.crs) for one in found]
-    shapes = [one.shape for one in boxes if one.shape is not None]
-    if len(shapes) < len(boxes):
+    if any(one.shape is None for one in boxes):
         return Geometry(None)
+    shapes = [one.shape for one in boxes if one.shape is not None and not one.shape.is_empty]
     if not shapes:
         return Geometry(shapely.Polygon(), proj.crs, geodesic=False)
     return Geometry(rectangle(*shapely.total_bounds(shapes)), proj.crs, geodesic=False)
@@ -70,29 +66,30 @@ def covering_grid(geometry: Geometry, proj: Projection, scale: float | None) -> 
         raise EarthEngineError("An unbounded geometry has no covering grid.")
     grid = proj if scale is None else at_scale(proj, scale)
     shape = Flat(grid.crs).shape(geometry, None)
+    if shape.is_empty:
+        return Collection()
     west, south, east, north = shape.bounds
-    x, y = np.array([west, east, east, west]), np.array([south, south, north, north])
-    rows, cols = to_pixels(x, y, grid.transform)
-    top, bottom = math.floor(rows.min()), math.ceil(rows.max())
-    left, right = math.floor(cols.min()), math.ceil(cols.max())
+    rows, cols = to_pixels(np.array([west, east, east, west]), np.array([south, south, north, north]), grid.transform)
+    top, bottom = math.floor(rows.min()), max(math.ceil(rows.max()), math.floor(rows.min()) + 1)
+    left, right = math.floor(cols.min()), max(math.ceil(cols.max()), math.floor(cols.min()) + 1)
     if (bottom - top) * (right - left) > CELLS_LIMIT:
         raise EarthEngineError(f"The grid has more than {CELLS_LIMIT} cells: specify a larger scale.")
+    col, row = (part.ravel() for part in np.meshgrid(np.arange(left, right), np.arange(top, bottom)))
+    cells = _cells(grid, row, col)
     shapely.prepare(shape)
-    found = []
-    for row in range(top, bottom):
-        for col in range(left, right):
-            cell = _cell(grid, row, col)
-            if shape.intersects(cell):
-                found.append(Feature(Geometry(cell, grid.crs, geodesic=False), {}, id=f"{col},{row}"))
-    return Collection(tuple(found))
+    meeting = np.flatnonzero(shapely.intersects(shape, cells))
+    return Collection(
+        tuple(Feature(Geometry(cells[n], grid.crs, geodesic=False), {}, id=f"{col[n]},{row[n]}") for n in meeting)
+    )
 
 
-def _cell(grid: Projection, row: int, col: int) -> BaseGeometry:
+def _cells(grid: Projection, row: np.ndarray, col: np.ndarray) -> np.ndarray:
+    """Polygons of cells, dims (cell,)."""
     import shapely
 
     a, b, c, d, e, f = grid.transform
-    corners = ((col, row), (col + 1, row), (col + 1, row + 1), (col, row + 1))
-    return shapely.Polygon([(a * x + b * y + c, d * x + e * y + f) for x, y in corners])
+    x, y = col[:, None] + [0, 1, 1, 0], row[:, None] + [0, 0, 1, 1]
+    return np.asarray(shapely.polygons(np.stack([a * x + b * y + c, d * x + e * y + f], axis=-1)))
 
 
 @algorithm("FeatureCollection.randomPoints", policies=("random_points",))
@@ -100,6 +97,8 @@ def random_points(region: Geometry, points: int, seed: int, max_error: ErrorMarg
     """Points at uniformly random places: of an area, along lines, or among points."""
     import shapely
 
+    if points < 0:
+        raise EarthEngineError(f"The number of points must not be negative: {points}.")
     random = np.random.Generator(np.random.PCG64(seed % 2**64))
     if region.shape is None:
         lonlat = _on_globe(random, points, (-180.0, -90.0, 180.0, 90.0))

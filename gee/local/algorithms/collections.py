@@ -111,11 +111,15 @@ def map_(collection: Collection, base_algorithm: Function, *, drop_nulls: bool) 
     return replace(collection, elements=mapped)
 
 
+def _where(index: str | None) -> str:
+    return f"Error in map(ID={'null' if index is None else index}):\n"
+
+
 def _called(function: Function, values: Sequence[Any], index: str | None) -> Any:
     try:
         return function(*values)
     except EarthEngineError as error:
-        raise type(error)(f"Error in map(ID={index}):\n{error.message}", code=error.code) from error
+        raise type(error)(_where(index) + error.message, code=error.code) from error
 
 
 def _result(found: Any, index: str | None, *, drop_nulls: bool) -> Element | None:
@@ -123,7 +127,8 @@ def _result(found: Any, index: str | None, *, drop_nulls: bool) -> Element | Non
         return None
     if not isinstance(found, Feature | Image | Collection):
         raise EarthEngineError(
-            f"Error in map(ID={index}):\nA mapped algorithm must return a Feature or Image."
+            _where(index)
+            + "A mapped algorithm must return a Feature or Image."
             + (" It returned null; use dropNulls to leave such elements out." if found is None else "")
         )
     return elements.with_index(found, index)

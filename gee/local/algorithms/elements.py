@@ -8,6 +8,7 @@ from typing import Any
 
 from gee.local import elements
 from gee.local.algorithms.arrays import array
+from gee.local.coercion import told
 from gee.local.elements import INDEX, Element
 from gee.local.errors import EarthEngineError
 from gee.local.regexes import pattern
@@ -63,7 +64,7 @@ def get_array(object_: Element, property_: str) -> Array | None:
 
 def _checked(value: Any, kinds: tuple[type[Any], ...], name: str, wanted: str) -> Any:
     if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
-        raise EarthEngineError(f"The property '{name}' is no {wanted}: {value!r}"[:300])
+        raise EarthEngineError(f"The property '{name}' must be of type {wanted}, not {told(value)}.")
     return value
 
 

@@ -51,6 +51,8 @@ def _contains(values: Any, one: Any) -> bool:
 
 def _has_type(value: Any, name: Any) -> bool:
     kind = type_name(value)
+    if not isinstance(name, str):
+        return False
     return name in {kind, "Object"} or name in SUPERTYPES.get(kind, ())
 
 

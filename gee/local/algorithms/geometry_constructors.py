@@ -45,8 +45,7 @@ def line_string(
     del max_error  # vertices keep their places
     at = parts.frame(coordinates, crs=crs, geodesic=geodesic)
     points = parts.line(coordinates, at)
-    if len(points) == 1:
-        raise EarthEngineError("LineString requires at least 2 points.")
+    parts.check_line(points)
     return Geometry(shapely.LineString(points), at.projection.crs, at.geodesic)
 
 
@@ -71,7 +70,10 @@ def multi_line_string(
 
     del max_error  # vertices keep their places
     at = parts.frame(coordinates, crs=crs, geodesic=geodesic)
-    return Geometry(shapely.MultiLineString(parts.lines(coordinates, at)), at.projection.crs, at.geodesic)
+    lines = parts.lines(coordinates, at)
+    for one in lines:
+        parts.check_line(one)
+    return Geometry(shapely.MultiLineString(lines), at.projection.crs, at.geodesic)
 
 
 @algorithm("GeometryConstructors.Polygon")
