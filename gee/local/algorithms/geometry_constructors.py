@@ -70,7 +70,7 @@ def multi_line_string(
 
     del max_error  # vertices keep their places
     at = parts.frame(coordinates, crs=crs, geodesic=geodesic)
-    lines = parts.lines(coordinates, at)
+    lines = [one for one in parts.lines(coordinates, at) if one]
     for one in lines:
         parts.check_line(one)
     return Geometry(shapely.MultiLineString(lines), at.projection.crs, at.geodesic)

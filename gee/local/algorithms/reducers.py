@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gee.local.errors import EarthEngineError
 from gee.local.order_statistics import distinct
 from gee.local.pixel_types import BOOLEAN, INTEGERS, bounds, ranged
 from gee.local.reduction import Handling, Output, is_null, make, mean_type, same, step_at
@@ -230,7 +231,10 @@ def _extreme_object(values: np.ndarray, present: np.ndarray, sign: float) -> int
     kept = [index for index in range(len(values)) if present[index]]
     if not kept:
         return 0
-    return (min if sign > 0 else max)(kept, key=lambda index: values[index])
+    try:
+        return (min if sign > 0 else max)(kept, key=lambda index: values[index])
+    except TypeError as error:
+        raise EarthEngineError("Only numbers, or only texts, can be compared for the least or greatest.") from error
 
 
 @algorithm(
