@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import pytest
 
 from gee.local.errors import EarthEngineError
 from gee.local.faults import Fault, Faults
+from gee.local.metering import helping
 from gee.local.operation_ledger import OperationLedger
 from gee.local.operation_queue import OperationQueue, QueueLimits
 from gee.local.operation_store import OperationStore
@@ -142,6 +144,29 @@ def test_an_operation_tells_its_story() -> None:
     assert told["progress"] == 1.0
     assert told["destinationUris"] == ["file:///one"]
     assert told["batchEecuUsageSeconds"] > 0
+
+
+def test_cpu_of_threads_that_compute_blocks_counts() -> None:
+    spent: list[float] = []
+
+    def work() -> None:
+        with helping():
+            begun = time.thread_time()
+            sum(range(3_000_000))
+            spent.append(time.thread_time() - begun)
+
+    class Helped(Gate):
+        def run(self, *args: Any, **more: Any) -> Sequence[str]:
+            helpers = [threading.Thread(target=contextvars.copy_context().run, args=(work,)) for _ in range(2)]
+            for helper in helpers:
+                helper.start()
+            for helper in helpers:
+                helper.join()
+            return []
+
+    with queue(Helped()) as made:
+        done = until(made, made.submit(request("one")), "SUCCEEDED")
+    assert done.usage >= sum(spent) > 0
 
 
 def test_one_request_id_is_one_operation() -> None:

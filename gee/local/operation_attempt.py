@@ -9,6 +9,7 @@ from typing import Any
 
 from gee.local.errors import EarthEngineError
 from gee.local.faults import OUT_OF_MEMORY, SIZED, Faults
+from gee.local.metering import Meter, metered
 from gee.local.operation_ledger import ATTEMPTS, OperationLedger
 from gee.local.operations import (
     CANCELLED,
@@ -35,7 +36,7 @@ class Attempt:
         self._operation, self._ledger, self._faults = operation, ledger, faults
         self._name = operation.name
         self._label = str(operation.request.body.get("description", ""))
-        self._clock = time.thread_time()
+        self._meter = Meter()
         self._base = operation.usage
         self._deaf: bool | None = None
 
@@ -48,7 +49,8 @@ class Attempt:
         """
         try:
             self._suffer(request, measure)
-            uris = exporter.run(request, progress=self.progress, cancelled=self.cancelled)
+            with metered() as self._meter:
+                uris = exporter.run(request, progress=self.progress, cancelled=self.cancelled)
         except ExportCancelled:
             self._stopped()
         except EarthEngineError as error:
@@ -95,7 +97,7 @@ class Attempt:
                 raise ExportCancelled
 
     def _usage(self) -> float:
-        return self._base + time.thread_time() - self._clock
+        return self._base + self._meter.seconds()
 
     def _failed(self, error: EarthEngineError) -> None:
         with self._ledger.changed:

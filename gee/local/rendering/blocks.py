@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
+from gee.local.metering import helping
 from gee.local.pixels import Band, Grid, Pixels, rendering
 from gee.local.server.work import cores, evaluators
 
@@ -120,5 +121,5 @@ def _end(pool: ThreadPoolExecutor) -> None:
 
 
 def _compute(bands: tuple[Band, ...], row: int, col: int, grid: Grid) -> Block:
-    with rendering(limit=CACHE_BYTES):
+    with helping(), rendering(limit=CACHE_BYTES):
         return Block(row=row, col=col, grid=grid, pixels=tuple(band.pixels(grid) for band in bands))
