@@ -196,6 +196,15 @@ def test_files_stay_below_the_root(house: House, tmp_path: Path, to: str, place:
     assert set(tmp_path.iterdir()) - before <= {house.root}
 
 
+def test_slashes_are_names_on_drive_and_folders_in_buckets(house: House) -> None:
+    on_drive, _ = house.run(house.request(house.image, folder="a/b", fileNamePrefix="c/d"))
+    in_bucket, _ = house.run(house.request(house.image, to="CloudStorage", fileNamePrefix="c/d"))
+    in_folder, _ = house.run(house.request(house.image, to="CloudStorage", fileNamePrefix="c/d/"))
+    assert on_drive == [house.root / "drive" / "a%2Fb" / "c%2Fd.tif"]
+    assert in_bucket == [house.root / "cloud-storage" / "bucket-1" / "c" / "d.tif"]
+    assert in_folder == [house.root / "cloud-storage" / "bucket-1" / "c" / "d" / "test.tif"]
+
+
 def test_a_cancelled_export_leaves_nothing(house: House) -> None:
     asked = iter(range(1000))
     request = house.request(house.image, fileDimensions=256)
