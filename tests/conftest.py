@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import tempfile
@@ -15,6 +16,35 @@ import postgresql_server
 import pytest
 
 from infra.storage import Location, S3Options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--earth-engine-calls", metavar="FILE", help="write which algorithms the tests have called, as JSON"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def earth_engine_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the coverage page of the local Earth Engine says of tests (`gee.local.implemented`)."""
+    path = request.config.getoption("--earth-engine-calls")
+    if not path:
+        yield
+        return
+    from gee.local.evaluator import Evaluation
+
+    called: set[str] = set()
+    call = Evaluation.call
+
+    def noted(self: Evaluation, name: str, *arguments: Any, **more: Any) -> Any:
+        result = call(self, name, *arguments, **more)
+        called.add(name)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evaluation, "call", noted)
+        yield
+    Path(path).write_text(json.dumps(sorted(called)), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -157,6 +157,39 @@ def simulate(
     typer.echo(f"{len(made) // 2} synthetic scenes in power and in dB; what they were made from: {POWER}/truth.json")
 
 
+@app.command()
+def coverage(
+    graph: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON of an expression (`image.serialize()`) or of a whole request", exists=True, dir_okay=False
+        ),
+    ],
+) -> None:
+    """Say which algorithms of a graph are implemented here; exit code 2 if one is not.
+
+    Example: sarbatch earth-engine coverage graph.json
+    """
+    import json
+
+    from gee.local.implemented import needed
+
+    try:
+        found = needed(json.loads(graph.read_text(encoding="utf-8")))
+    except (ValueError, OSError) as error:
+        _fail(f"{graph} is no JSON: {error}")
+    for name in found.there:
+        typer.echo(f"  {name}")
+    for name in found.lacking:
+        typer.echo(f"- {name}: not implemented here")
+    for name in found.unknown:
+        typer.echo(f"? {name}: no algorithm of Earth Engine's list")
+    total = len(found.there) + len(found.lacking) + len(found.unknown)
+    typer.echo(f"{len(found.there)} of {total} algorithms are implemented here")
+    if found.lacking or found.unknown:
+        raise typer.Exit(WRONG)
+
+
 def _list_faults() -> NoReturn:
     from gee.local.faults import KINDS
 
