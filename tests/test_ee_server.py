@@ -103,6 +103,8 @@ def test_field_masks(fields: str, left: Any) -> None:
     ("verb", "path", "code"),
     [
         ("GET", "/", 404),
+        ("NONSENSE", "/", 404),
+        ("OPTIONS", f"{BASE}/value:compute", 404),
         ("GET", "/v1/projects/p/nothing", 404),
         ("GET", "/v2/projects/p/algorithms", 404),
         ("PUT", f"{BASE}/value:compute", 404),
@@ -190,6 +192,12 @@ def test_a_fault_of_our_own_is_an_answer_and_a_line_in_the_log(
         answer = httpx.get(f"{url}{BASE}/assets/a")
     assert "an internal error of this local Earth Engine has occurred (RuntimeError)" in refusal(answer)
     assert "a secret path" in caplog.text
+
+
+def test_a_state_folder_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
+    settings = Settings(exporter=lambda context: NpyExporter(context, tmp_path), state=tmp_path)
+    with serving(settings), pytest.raises(RuntimeError, match="another local Earth Engine"), serving(settings):
+        pass
 
 
 def test_interactive_requests_end(http: httpx.Client) -> None:

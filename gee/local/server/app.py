@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route as Path
+from starlette.routing import Mount
 
 from gee.local.errors import EarthEngineError, NotImplementedHereError
 from gee.local.faults import OUT_OF_MEMORY
@@ -22,10 +21,12 @@ from gee.local.server.disturbance import Disturbance, Dropped
 from gee.local.server.exchange import Answer, Call, parse, refused, to_json
 from gee.local.server.methods import VERSION, find_method
 from gee.local.server.routes import ROUTES, Route
-from gee.local.server.site import Settings, Site, opened
+from gee.local.server.site import Site
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 DISCOVERY = "/$discovery/rest"
-VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 ASK_AGAIN_SECONDS = 0.05  # between looks at what a client waits for
 
 T = TypeVar("T")
@@ -33,16 +34,16 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: Settings) -> Starlette:
-    """The application; its threads start and end with its lifespan."""
+def make_app(site: Site) -> Starlette:
+    """The application of a running server's parts."""
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        with opened(settings) as site:
-            app.state.site = site
-            yield
+    async def any_request(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await respond(Request(scope, receive))
+        await response(scope, receive, send)
 
-    return Starlette(routes=[Path("/{path:path}", respond, methods=VERBS)], lifespan=lifespan)
+    app = Starlette(routes=[Mount("", app=any_request)])
+    app.state.site = site
+    return app
 
 
 async def respond(request: Request) -> Response:

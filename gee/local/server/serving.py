@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gee.local.server.app import make_app
 from gee.local.server.disturbance import ABORT
-from gee.local.server.site import Settings
+from gee.local.server.site import Settings, Site, opened
 
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
@@ -25,17 +25,17 @@ END_SECONDS = 5  # requests that are being answered may finish
 
 def serve(settings: Settings, *, host: str = HOST, port: int = 0, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `ready` gets the URL when requests are answered."""
-    with _bound(host, port) as listening:
-        server = _Server(settings, lambda: ready(_url(listening)))
+    with _bound(host, port) as listening, opened(settings) as site:
+        server = _Server(site, lambda: ready(_url(listening)))
         server.run(sockets=[listening])
 
 
 @contextmanager
 def serving(settings: Settings | None = None) -> Iterator[str]:
     """URL of a server in a thread of this process, on a free port of this machine, for the block."""
-    with _bound(HOST, 0) as listening:
+    with _bound(HOST, 0) as listening, opened(settings or Settings()) as site:
         ready = threading.Event()
-        server = _Server(settings or Settings(), ready.set)
+        server = _Server(site, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="earth-engine", daemon=True)
         thread.start()
         try:
@@ -50,13 +50,13 @@ def serving(settings: Settings | None = None) -> Iterator[str]:
 class _Server(uvicorn.Server):
     """Says when it is ready."""
 
-    def __init__(self, settings: Settings, ready: Callable[[], None]) -> None:
+    def __init__(self, site: Site, ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                make_app(settings),
+                make_app(site),
                 http=_Protocol,
                 ws="none",
-                lifespan="on",
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,7 @@ class Site:
     evaluators : threads for what computes
     clerks : threads for what only looks up
     queue : of exports; None where there are none
+    ending : set when what is being computed is to end
     """
 
     settings: Settings
@@ -70,6 +72,7 @@ class Site:
     queue: OperationQueue | None
     maps: Tokens
     thumbnails: Tokens
+    ending: threading.Event
 
     @property
     def operations(self) -> OperationQueue:
@@ -100,6 +103,8 @@ class Site:
         end = time.monotonic() + self.settings.seconds
 
         def check() -> None:
+            if self.ending.is_set():
+                raise EarthEngineError("The server is ending.", code=503)
             if time.monotonic() > end:
                 raise EarthEngineError(TIMED_OUT)
 
@@ -111,9 +116,9 @@ class Site:
 def opened(settings: Settings) -> Iterator[Site]:
     """A server's parts, and their graceful end."""
     context = Context(catalogue=settings.catalogue, policies=settings.policies)
-    faults = Faults(settings.faults)
+    faults, ending = Faults(settings.faults), threading.Event()
     with deep_recursion(), evaluators(settings.threads) as pool, evaluators(CLERKS) as clerks:
-        with _queue(settings, context, faults) as queue:
+        with _queue(settings, context, faults) as queue, _told(ending):
             yield Site(
                 settings=settings,
                 context=context,
@@ -123,8 +128,16 @@ def opened(settings: Settings) -> Iterator[Site]:
                 queue=queue,
                 maps=Tokens("maps"),
                 thumbnails=Tokens("thumbnails"),
+                ending=ending,
             )
-        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _told(ending: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        ending.set()
 
 
 @contextmanager
