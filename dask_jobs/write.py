@@ -23,6 +23,7 @@ CSV_TYPE, PARQUET_TYPE = "text/csv", "application/vnd.apache.parquet"
 TILE = 512  # pixels: side of a file's tiles
 LEVEL = 1  # of DEFLATE: speckle packs to 1.015 times what level 6 makes of it, in 0.6 of the time (dates: 1.08 and 0.1)
 STRIP = 2048  # columns that are in memory at once, times TILE rows
+CACHE_BYTES = 64 * 2**20  # of GDAL's blocks; rasterio wants bytes here
 Overview = Literal["power", "db", "nearest"]
 
 
@@ -63,7 +64,7 @@ def write_cog(path: Path, *, grid: Grid, layer: Layer, read: Callable[[Window], 
     import rasterio
 
     # sidecar files must be looked for: that is how GDAL finds the coarser levels
-    environment = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE", "GDAL_CACHEMAX": 64, "GDAL_NUM_THREADS": "1"}
+    environment = {"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE", "GDAL_CACHEMAX": CACHE_BYTES, "GDAL_NUM_THREADS": "1"}
     with rasterio.Env(**environment), tempfile.TemporaryDirectory(dir=path.parent, prefix=".levels-") as scratch:
         pack_levels(write_levels(Path(scratch), grid=grid, layer=layer, read=read), path, layer=layer)
 
