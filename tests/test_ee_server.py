@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,7 @@ from earth_engine import PROJECT, MemoryCatalogue, NpyExporter
 from graph_mutations import SEEDS, call, expression, mutated, nested
 
 from gee.local.errors import STATUS
+from gee.local.interruption import go_on
 from gee.local.server.discovery import discovery_document
 from gee.local.server.fields import pick
 from gee.local.server.methods import METHODS
@@ -198,6 +201,25 @@ def test_a_state_folder_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
     settings = Settings(exporter=lambda context: NpyExporter(context, tmp_path), state=tmp_path)
     with serving(settings), pytest.raises(RuntimeError, match="another local Earth Engine"), serving(settings):
         pass
+
+
+def test_the_server_ends_although_something_is_being_computed() -> None:
+    begun = threading.Event()
+
+    class Endless(MemoryCatalogue):
+        def load_image(self, asset: str) -> Any:
+            begun.set()
+            while True:
+                go_on()
+                time.sleep(0.01)
+
+    body = {"expression": expression(call("Image.load", id="a"))}
+    with ThreadPoolExecutor(1) as threads:
+        with serving(Settings(catalogue=Endless())) as url:
+            answer = threads.submit(httpx.post, f"{url}{BASE}/value:compute", json=body, timeout=60)
+            assert begun.wait(30)
+        with contextlib.suppress(httpx.TransportError):
+            refusal(answer.result(), 503)
 
 
 def test_interactive_requests_end(http: httpx.Client) -> None:

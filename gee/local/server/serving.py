@@ -20,7 +20,8 @@ from gee.local.server.site import Settings, Site, opened
 HOST = "127.0.0.1"
 READY_SECONDS = 30.0
 BACKLOG = 2048  # connections that wait to be accepted
-END_SECONDS = 5  # requests that are being answered may finish
+GRACE_SECONDS = 2.0  # in which requests that are being answered may finish; then their computing is ended
+END_SECONDS = 5  # and then their connections
 
 
 def serve(settings: Settings, *, host: str = HOST, port: int = 0, ready: Callable[[str], None]) -> None:
@@ -63,7 +64,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=END_SECONDS,
             )
         )
-        self._ready = ready
+        self._ready, self._site = ready, site
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End in good order at the first signal, at once at the second; the signal goes no further."""
@@ -75,6 +76,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._site.ending.set)
+        await super().shutdown(sockets)
 
 
 class _Protocol(H11Protocol):

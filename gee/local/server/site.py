@@ -117,19 +117,24 @@ def opened(settings: Settings) -> Iterator[Site]:
     """A server's parts, and their graceful end."""
     context = Context(catalogue=settings.catalogue, policies=settings.policies)
     faults, ending = Faults(settings.faults), threading.Event()
-    with deep_recursion(), evaluators(settings.threads) as pool, evaluators(CLERKS) as clerks:
-        with _queue(settings, context, faults) as queue, _told(ending):
-            yield Site(
-                settings=settings,
-                context=context,
-                evaluators=pool,
-                clerks=clerks,
-                faults=faults,
-                queue=queue,
-                maps=Tokens("maps"),
-                thumbnails=Tokens("thumbnails"),
-                ending=ending,
-            )
+    with (
+        deep_recursion(),
+        evaluators(settings.threads) as pool,
+        evaluators(CLERKS) as clerks,
+        _queue(settings, context, faults) as queue,
+        _told(ending),
+    ):
+        yield Site(
+            settings=settings,
+            context=context,
+            evaluators=pool,
+            clerks=clerks,
+            faults=faults,
+            queue=queue,
+            maps=Tokens("maps"),
+            thumbnails=Tokens("thumbnails"),
+            ending=ending,
+        )
 
 
 @contextmanager
