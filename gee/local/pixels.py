@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from time import thread_time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,8 +112,9 @@ class Band:
             return self.compute(grid)
         found = memory.find(self, grid)
         if found is None:
-            found = self.compute(grid)
-            memory.keep(self, grid, found)
+            start = thread_time()
+            found = _plainly_masked(self.compute(grid))
+            memory.keep(self, grid, found, thread_time() - start)
         return found
 
 
@@ -145,28 +148,47 @@ class Image:
         return replace(self, properties=dict(properties))
 
 
+def _plainly_masked(pixels: Pixels) -> Pixels:
+    """Same pixels; a mask of ones is one value broadcast, which spares whatever is computed of them the mask."""
+    if pixels.mask.strides != (0, 0) and pixels.mask.size and pixels.mask.min() == 1:
+        return pixels._replace(mask=np.broadcast_to(np.float64(1), pixels.mask.shape))
+    return pixels
+
+
 class _Memory:
-    """Pixels of one rendering, per band; the oldest go where they grow too many."""
+    """Pixels of one rendering, per band; where they grow too many, those go that cost little time for their size.
+
+    What was kept long ago counts less and less (GreedyDual-Size).
+
+    References
+    ----------
+    Cao and Irani (1997), Cost-aware WWW proxy caching algorithms, USENIX Symposium on Internet Technologies and Systems
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit, self._size = limit, 0
         self._kept: dict[Band, list[tuple[Grid, Pixels]]] = {}
-        self._order: list[tuple[Band, Grid]] = []
+        self._order: list[tuple[float, int, Band, Grid]] = []  # heap: what goes first is first
+        self._floor, self._count = 0.0, 0
         self._held: dict[int, int] = {}  # arrays that own their memory, and how many of the kept ones lie in each
 
     def find(self, band: Band, grid: Grid) -> Pixels | None:
         for held, pixels in self._kept.get(band, ()):
             at = grid.offset_in(held)
+            if at == (0, 0) and (grid.width, grid.height) == (held.width, held.height):
+                return pixels
             if at and min(at) >= 0 and at[0] + grid.height <= held.height and at[1] + grid.width <= held.width:
                 return pixels.cut(*at, grid.height, grid.width)
         return None
 
-    def keep(self, band: Band, grid: Grid, pixels: Pixels) -> None:
+    def keep(self, band: Band, grid: Grid, pixels: Pixels, seconds: float) -> None:
         self._kept.setdefault(band, []).append((grid, pixels))
-        self._order.append((band, grid))
+        worth = self._floor + seconds / (pixels.data.nbytes + 1)
+        self._count += 1
+        heappush(self._order, (worth, self._count, band, grid))
         self._hold(pixels, 1)
         while self._size > self._limit and self._order:
-            old, at = self._order.pop(0)
+            self._floor, _, old, at = heappop(self._order)
             rows = self._kept[old]
             index = next(i for i, (held, _) in enumerate(rows) if held is at)
             self._hold(rows.pop(index)[1], -1)
