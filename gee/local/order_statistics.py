@@ -72,14 +72,22 @@ def distinct(values: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 def arranged(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values in ascending order, infinite after those that count, and how many count."""
-    return np.sort(np.where(present, values, np.inf), axis=0), present.sum(axis=0)
+    return in_order(np.where(present, values, np.inf)), present.sum(axis=0)
+
+
+def in_order(values: np.ndarray) -> np.ndarray:
+    """Values in ascending order along the first axis; of pixels each by itself, laid beside each other for it."""
+    if values.ndim == 1:
+        return np.sort(values)
+    return np.moveaxis(np.sort(np.ascontiguousarray(np.moveaxis(values, 0, -1)), axis=-1), -1, 0)
 
 
 def _of_all(values: np.ndarray, ranks: Sequence[float]) -> list[np.ndarray]:
     last = values.shape[0] - 1
     at = [rank / 100 * last for rank in ranks]
     needed = sorted({index for one in at for index in (int(one), min(int(one) + 1, last))})
-    parted = np.partition(values, needed, axis=0)
+    # a full sort of the few values of a pixel is vector code, which a partial one is not
+    parted = np.partition(values, needed) if values.ndim == 1 else in_order(values)
     return [
         parted[int(one)] + (parted[min(int(one) + 1, last)] - parted[int(one)]) * (one - int(one)) if one % 1
         else parted[int(one)].copy()
