@@ -184,9 +184,12 @@ def test_each_pixel_is_reduced_as_numpy_reduces_its_valid_values(name: str, data
             assert found[place] == 0
         elif name.startswith("circular") and abs(np.exp(1j * kept).mean()) < 1e-9:
             pass  # no direction
+        elif name == "circularMean":  # pi and -pi are one direction
+            assert np.exp(1j * found[place]) == pytest.approx(np.exp(1j * ORACLES[name](kept)))
         else:
             assert mask[place] == 1
-            assert found[place] == pytest.approx(ORACLES[name](kept), rel=1e-9, abs=1e-9)
+            near = 1e-7 if name == "circularStddev" else 1e-9  # a root of a difference from 1
+            assert found[place] == pytest.approx(ORACLES[name](kept), rel=1e-9, abs=near)
 
 
 @settings(max_examples=40, deadline=None)

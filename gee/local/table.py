@@ -57,6 +57,7 @@ FAMILIES = (
     "pixel_type_values",
     "projections",
     "reducer_combinations",
+    "reducer_counts",
     "reducer_fits",
     "reducer_lists",
     "reducer_ranks",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gee.local.algorithms import reducer_ranks, reducers
+from gee.local.algorithms import reducer_counts, reducer_ranks, reducers
 from gee.local.bands_together import bands_together
 from gee.local.errors import EarthEngineError
 from gee.local.evaluator import Context
@@ -108,7 +108,7 @@ MADE = tuple(
         ("product", reducers.product),
         ("min", partial(reducers.minimum, 1)),
         ("max", partial(reducers.maximum, 1)),
-        ("count", reducers.count),
+        ("count", reducer_counts.count),
         ("and", reducers.all_non_zero),
         ("or", reducers.any_non_zero),
         ("median", partial(reducer_ranks.median, None, None, None)),

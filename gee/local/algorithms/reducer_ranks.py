@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gee.local import order_statistics
-from gee.local.algorithms.reducers import COUNT, present_anywhere
+from gee.local.algorithms.reducer_counts import COUNT
+from gee.local.algorithms.reducers import present_anywhere
 from gee.local.errors import EarthEngineError
 from gee.local.pixel_types import DOUBLE
 from gee.local.reduction import Handling, Output, Types, boxed, is_null, make, mean_type, same
