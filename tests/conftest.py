@@ -12,10 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import postgresql_server
 import pytest
 
 from infra.storage import Location, S3Options
+
+hypothesis.settings.register_profile("sarbatch", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("sarbatch")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
