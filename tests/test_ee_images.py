@@ -373,3 +373,63 @@ def test_pixels_are_computed_once_per_rendering(ee: Any) -> None:
         result = found.bands[0].pixels(TEN_METRES)
     assert at(result, 1, 0) == pytest.approx(8 * 2)
     assert len(calls) == 1
+
+
+# -- elementwise operations by hand, one value each --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "right", "wanted"),
+    [
+        ("eq", 2, 2, 1),
+        ("eq", 2, 3, 0),
+        ("neq", 2, 3, 1),
+        ("lt", 2, 3, 1),
+        ("lt", 3, 3, 0),
+        ("lte", 3, 3, 1),
+        ("gt", 3, 2, 1),
+        ("gte", 2, 3, 0),
+        ("first", 0, 7, 0),
+        ("firstNonZero", 0, 7, 7),
+        ("bitwiseAnd", 12, 10, 8),
+        ("bitwiseOr", 12, 10, 14),
+        ("bitwiseXor", 12, 10, 6),
+        ("leftShift", 3, 2, 12),
+        ("rightShift", 12, 2, 3),
+        ("atan2", 1, 0, math.atan2(0, 1)),
+        ("hypot", 3, 4, 5),
+        ("mod", -12, 5, -2),
+        ("pow", 2, 0.5, math.sqrt(2)),
+        ("max", 2, 3, 3),
+        ("min", 2, 3, 2),
+    ],
+)
+def test_two_images(ee: Any, name: str, left: float, right: float, wanted: float) -> None:
+    assert values(getattr(ee.Image(left), name)(ee.Image(right))) == [pytest.approx(wanted, rel=1e-7)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("abs", -2.5, 2.5),
+        ("abs", 3, 3),
+        ("Not", 0.3, 0),
+        ("Not", 0, 1),
+        ("signum", -7, -1),
+        ("ceil", 1.2, 2),
+        ("floor", -1.2, -2),
+        ("round", 10.5, 11),
+        ("sqrt", 9, 3),
+        ("cbrt", 27, 3),
+        ("exp", 1, math.e),
+        ("log", math.e, 1),
+        ("log10", 1000, 3),
+        ("sin", 0.5, math.sin(0.5)),
+        ("cosh", 0.5, math.cosh(0.5)),
+        ("atan", 1, math.pi / 4),
+        ("bitwiseNot", 5, -6),
+        ("bitCount", 7, 3),
+    ],
+)
+def test_one_image(ee: Any, name: str, value: float, wanted: float) -> None:
+    assert values(getattr(ee.Image(value), name)()) == [pytest.approx(wanted, rel=1e-7)]
