@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="A local Earth Engine, for trying and testing without an account: protocol-compatible, semantics from the public "
     "documentation; what it lacks is a named error.",
+    epilog="Example: sarbatch earth-engine serve ./earth-engine",
 )
 Folder = Annotated[
     Path, typer.Argument(help="where it keeps assets, exported files and operations", metavar="FOLDER", file_okay=False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import stat
 import sys
 from types import FrameType
 from typing import NoReturn
@@ -49,6 +52,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 -- the outermost door: nobody should meet a traceback, and it is not lost
+        _hang_up_with_the_terminal(error)
         typer.echo(f"error: {type(error).__name__}: {error}", err=True)
         typer.echo(f"  → This is a fault of sarbatch; please report it with {_logged(error)}", err=True)
         sys.exit(1)
@@ -57,6 +61,14 @@ def main() -> NoReturn:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise _Interrupted
+
+
+def _hang_up_with_the_terminal(error: Exception) -> None:
+    """End as by SIGHUP where the terminal is gone: a write may fail a moment before the signal comes."""
+    gone = stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode) and not os.isatty(sys.stdout.fileno())
+    if isinstance(error, OSError) and error.errno == errno.EIO and gone:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 def _logged(error: Exception) -> str:
