@@ -1,4 +1,4 @@
-"""Earth Engine: `ee.Image` in, `ee.Image` out.
+"""Earth Engine: `local/` is a local Earth Engine, a house of its own.
 
-Nothing is here yet. Every task runs on Dask today; `sarbatch doctor` and the README say the same.
+Tasks on Earth Engine are not here yet: every task runs on Dask today; `sarbatch doctor` and the README say the same.
 """

@@ -152,7 +152,7 @@ class Location:
 
     def write_json(self, name: str, value: Any) -> None:
         """Put a value as UTF-8 JSON, atomically; NaN is refused: JSON has none."""
-        self.write(name, _json_bytes(value))
+        self.write(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode())
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object only if none is there: True if this call made it. Of racing calls exactly one wins.
@@ -393,10 +393,6 @@ def _folder_error(url: str, said: str, *, writing: bool) -> SarbatchError:
     kind = OutputError if writing else InputError
     done = "written" if writing else "read"
     return kind(f"{url} cannot be {done}: {reason}", "Free space, mend its permissions, or give another folder.")
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _bare(etag: str | None) -> str | None:

@@ -29,12 +29,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """One product: what it is, where it lies seen from the page, and how each program opens it.
-
-    Attributes
-    ----------
-    opened_by : program ("QGIS") to an instruction; `code` is what stands in a fixed-width face
-    """
+    """One product: what it is, and where it lies seen from the page; `label` is its polarization, date, orbit or zone."""
 
     name: str
     what: str
