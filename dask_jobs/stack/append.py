@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -61,16 +61,22 @@ class MosaicReader:
 
     def __call__(self, pass_: Pass, polarization: str, window: Window) -> tuple[np.ndarray, int, int]:
         """Pixels, masked pixels, covered pixels of a window of the target."""
-        from dask_jobs.backscatter import masked_and_covered, mosaic_layers
+        from dask_jobs.backscatter import masked_and_covered, mosaic
         from dask_jobs.reprojection import reproject_mosaic
 
         inside = None
         if self.region is not None and self.region.masks:
             inside = self.region.inside(self.target.crop(window))
-        read = mosaic_layers if self.resampling is None else partial(reproject_mosaic, resampling=self.resampling)
-        power, covered = read(
-            pass_, polarization, target=self.target, window=window, hide=self.hide, inside=inside, s3=self.s3
-        )
+        place: dict[str, Any] = {
+            "target": self.target,
+            "window": window,
+            "hide": self.hide,
+            "inside": inside,
+            "s3": self.s3,
+        }
+        if self.resampling is None:
+            return mosaic(pass_, polarization, **place)
+        power, covered = reproject_mosaic(pass_, polarization, resampling=self.resampling, **place)
         return power, *masked_and_covered(power, covered)
 
 
