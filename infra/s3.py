@@ -78,14 +78,14 @@ def s3_store(bucket: str, *, s3: S3Options, prefix: str = "") -> S3Store:
     CredentialsError
         If there are no keys and the endpoint is not AWS itself, whose machines may have a role.
     """
-    from obstore.store import S3Store
+    import obstore
 
     endpoint = s3.endpoint_url
     config: S3Config = {"region": s3.region_name, "skip_signature": s3.anonymous}
     if endpoint:
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
     config |= profile_keys(s3)
-    return S3Store(
+    return obstore.store.S3Store(
         bucket,
         prefix=prefix or None,
         config=config,

@@ -129,7 +129,7 @@ class Location:
 
         The store itself compares, so that pieces of two versions are never mixed, at no request more.
         """
-        from obstore.exceptions import PreconditionError
+        import obstore
 
         options: GetOptions = {"range": (start, start + length)}
         if etag:
@@ -138,7 +138,7 @@ class Location:
         with self._errors(name, writing=False):
             try:
                 return bytes(self._store.get(self._key(name), options=options).bytes())
-            except PreconditionError:
+            except obstore.exceptions.PreconditionError:
                 return None
 
     def read_json(self, name: str) -> Any:
@@ -160,12 +160,12 @@ class Location:
         On S3 a request that is sent again after a lost answer may say False of an object that it made itself: whoever
         must know compares the content with what it wrote.
         """
-        from obstore.exceptions import AlreadyExistsError
+        import obstore
 
         with self._errors(name, writing=True):
             try:
                 self._store.put(self._key(name), data, mode="create", use_multipart=False)
-            except AlreadyExistsError:
+            except obstore.exceptions.AlreadyExistsError:
                 return False
         return True
 
@@ -322,9 +322,9 @@ class Location:
 
     @cached_property
     def _store(self) -> LocalStore | S3Store:
-        from obstore.store import LocalStore
+        import obstore  # whole, here and elsewhere: a part of it may be there before what it needs is
 
-        return s3_store(self._bucket, s3=self.s3) if self.is_s3 else LocalStore(self.url, mkdir=True)
+        return s3_store(self._bucket, s3=self.s3) if self.is_s3 else obstore.store.LocalStore(self.url, mkdir=True)
 
     def _found_locally(self, name: str) -> None:
         """Reading must not make the folder, which opening its store does."""
@@ -333,7 +333,7 @@ class Location:
 
     @contextmanager
     def _errors(self, name: str, *, writing: bool) -> Iterator[None]:
-        from obstore.exceptions import BaseError
+        import obstore
 
         try:
             yield
@@ -343,7 +343,7 @@ class Location:
             if "NoSuchBucket" in str(error):
                 raise s3_error(self.url, str(error), s3=self.s3, writing=writing) from None
             raise FileNotFoundError(errno.ENOENT, "no such file", self.href(name)) from None
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             if self.is_s3:
                 raise s3_error(self.url, str(error), s3=self.s3, writing=writing) from error
             raise _folder_error(self.url, str(error), writing=writing) from error

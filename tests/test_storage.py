@@ -297,3 +297,29 @@ def test_importing_storage_loads_nothing_heavy() -> None:
     code = "import sys, infra.storage, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"obstore", "icechunk", "zarr", "numpy", "rasterio"} & set(json.loads(done.stdout))
+
+
+def test_a_thread_that_comes_second_waits_for_the_first_import() -> None:
+    """Threads of one worker write at once; what is half imported by one is not used by the other."""
+    code = """
+import sys, tempfile, threading, time
+from infra.storage import Location
+half = threading.Event()
+def slow(frame, event, _):
+    if frame.f_code.co_filename.replace(chr(92), "/").endswith("obstore/__init__.py"):
+        if "obstore.store" in sys.modules and not sys.modules["obstore.store"].__spec__._initializing:
+            half.set()
+            time.sleep(0.2)
+        return slow
+def first():
+    sys.settrace(slow)
+    Location.parse(tempfile.mkdtemp()).write("first", b"x")
+def second():
+    assert half.wait(30)
+    Location.parse(tempfile.mkdtemp()).write("second", b"x")
+    print("written")
+threads = [threading.Thread(target=first), threading.Thread(target=second)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("written", "")

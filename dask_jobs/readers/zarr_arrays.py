@@ -125,7 +125,7 @@ def open_array(place: Location, path: str) -> ZarrArray:
 @contextmanager
 def reading(place: Location, path: str) -> Iterator[None]:
     """What Zarr and its codecs raise becomes ours."""
-    from obstore.exceptions import BaseError
+    import obstore
 
     from infra.s3 import s3_error
 
@@ -133,7 +133,7 @@ def reading(place: Location, path: str) -> Iterator[None]:
         yield
     except SarbatchError:
         raise
-    except BaseError as error:
+    except obstore.exceptions.BaseError as error:
         if place.is_s3:
             raise s3_error(place.href(path), str(error), s3=place.s3, writing=False) from error
         raise InputError(f"{place.href(path)} cannot be read: {error}", AGAIN) from error
