@@ -35,7 +35,7 @@ def earth_engine_calls(request: pytest.FixtureRequest) -> Iterator[None]:
     if not path:
         yield
         return
-    from gee.local.evaluator import Evaluation
+    from gee.local.evaluation.evaluator import Evaluation
 
     called: set[str] = set()
     call = Evaluation.call

@@ -11,14 +11,14 @@ import ee
 import numpy as np
 from google.auth.credentials import AnonymousCredentials
 
-from gee.local.destinations import destination_of
 from gee.local.errors import EarthEngineError, NotImplementedHereError
-from gee.local.evaluator import Catalogue, Context, evaluate
-from gee.local.operations import ExportCancelled, Exporter, ExportRequest
-from gee.local.output_grid import output_grid
+from gee.local.evaluation.evaluator import Catalogue, Context, evaluate
+from gee.local.operations.destinations import destination_of
+from gee.local.operations.operation import ExportCancelled, Exporter, ExportRequest
 from gee.local.pixels import Band, Grid, Image, Pixels
+from gee.local.regions.output_grid import output_grid
 from gee.local.rendering.formats import render
-from gee.local.server.images import to_image
+from gee.local.rendering.requests import to_image
 from gee.local.server.serving import serving
 from gee.local.server.site import Settings
 from gee.local.values import Collection, PixelType, Projection

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gee.local.encoding import encode
-from gee.local.evaluator import Context, evaluate
+from gee.local.encoding.answers import encode
+from gee.local.evaluation.evaluator import Context, evaluate
+from gee.local.evaluation.signatures import algorithms_json
+from gee.local.grids.reprojection import nearest
 from gee.local.pixels import Band, Grid, Image, Pixels, rendering
-from gee.local.reprojection import nearest
-from gee.local.signatures import algorithms_json
 from gee.local.values import PixelType, Projection
 
 TEN_METRES = Grid("EPSG:32720", (10.0, 0.0, 500000.0, 0.0, -10.0, 8000000.0), 4, 3)

@@ -7,7 +7,7 @@ import json
 from random import Random
 from typing import Any
 
-from gee.local.signatures import signatures
+from gee.local.evaluation.signatures import signatures
 
 
 def call(name: str, **arguments: Any) -> dict[str, Any]:

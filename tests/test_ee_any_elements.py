@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import evaluate
-from gee.local.signatures import Argument, signatures
+from gee.local.evaluation.evaluator import evaluate
+from gee.local.evaluation.signatures import Argument, signatures
 from gee.local.table import implementations
 
 FAMILIES = re.compile(

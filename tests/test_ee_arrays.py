@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gee.local.algorithms import array_reductions, arrays, matrices
-from gee.local.algorithms.arrays import held
+from gee.local.algorithms.values import array_reductions, arrays, matrices
+from gee.local.algorithms.values.arrays import held
+from gee.local.bands.pixel_types import DOUBLE, named
 from gee.local.errors import EarthEngineError
-from gee.local.pixel_types import DOUBLE, named
 from gee.local.values import Array, PixelType
 
 Made = Callable[[Any], Any]

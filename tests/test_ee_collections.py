@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from ee_offline import computed, offline_client, pixels
 
-from gee.local.encoding import encode
+from gee.local.elements.sequences import Mapped
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context, evaluate
+from gee.local.evaluation.evaluator import Context, evaluate
 from gee.local.pixels import Grid, Image
-from gee.local.sequences import Mapped
 from gee.local.values import Collection
 
 R = 6378137.0

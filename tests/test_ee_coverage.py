@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gee.local.cli import app
+from gee.local.evaluation.signatures import signatures
 from gee.local.implemented import needed, page
 from gee.local.policies import Policies
-from gee.local.signatures import signatures
 from gee.local.table import implementations
 
 ROOT = Path(__file__).parents[1]

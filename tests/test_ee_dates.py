@@ -12,9 +12,9 @@ from ee_offline import answer, offline_client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee.local.algorithms import dates
+from gee.local.algorithms.values import dates
 from gee.local.errors import EarthEngineError, NotImplementedHereError
-from gee.local.moments import EPOCH, formatted, local, parsed, read
+from gee.local.texts.calendars import EPOCH, formatted, local, parsed, read
 from gee.local.values import Date
 
 Made = Callable[[Any], Any]

@@ -18,11 +18,11 @@ from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.register import register
 from gee.local.catalogue.resources import to_json
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
-from gee.local.exports import ImageExporter, cut, storable
-from gee.local.operations import ExportCancelled, ExportRequest
-from gee.local.output_grid import output_grid
+from gee.local.evaluation.evaluator import Context
+from gee.local.exports.images import ImageExporter, cut, storable
+from gee.local.operations.operation import ExportCancelled, ExportRequest
 from gee.local.pixels import Grid
+from gee.local.regions.output_grid import output_grid
 from gee.local.values import Date
 
 CRS = "EPSG:32720"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ee_offline import computed, offline_client
 
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
+from gee.local.evaluation.evaluator import Context
 from gee.local.policies import Policies
 
 DEGREE = math.pi * 6378137 / 180  # metres

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from gee.local import sphere
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.geometry_measures import area
-from gee.local.geometry_operations import _circles, put_together
-from gee.local.relations import contains
+from gee.local.geometry import sphere
+from gee.local.geometry.measures import area
+from gee.local.geometry.operations import _circles, put_together
+from gee.local.geometry.relations import contains
 from gee.local.values import Geometry
 
 R = 6378137.0

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 from scipy.ndimage import map_coordinates
 
-from gee.local import reprojection
-from gee.local.area_fractions import fractions
-from gee.local.coverage import coverage
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
+from gee.local.evaluation.evaluator import Context
+from gee.local.grids import reprojection
 from gee.local.pixels import Grid, Image, Pixels
+from gee.local.regions.area_fractions import fractions
+from gee.local.regions.coverage import coverage
 from gee.local.values import Geometry, Projection
 
 UTM = "EPSG:32720"

@@ -11,9 +11,9 @@ import pytest
 import shapely
 from ee_offline import TEN_METRES, at, computed, offline_client, pixels, raster_band, shelf, values
 
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import evaluate
+from gee.local.evaluation.evaluator import evaluate
 from gee.local.pixels import Image, rendering
 from gee.local.values import Date, Geometry, PixelType
 

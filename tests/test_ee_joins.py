@@ -12,9 +12,9 @@ from ee_offline import computed, offline_client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
+from gee.local.evaluation.evaluator import Context
 
 R = 6378137.0
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gee.local import kernel_shapes
 from gee.local.errors import EarthEngineError
+from gee.local.neighbourhoods import kernel_shapes
 from gee.local.values import Kernel
 
 

@@ -10,7 +10,7 @@ from ee_offline import answer, offline_client, values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee.local.algorithms import lists
+from gee.local.algorithms.values import lists
 from gee.local.errors import EarthEngineError
 
 Made = Callable[[Any], Any]

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from gee.local import windows
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
+from gee.local.evaluation.evaluator import Context
+from gee.local.neighbourhoods import windows
 from gee.local.pixels import Grid, Image
 from gee.local.policies import Policies
 from gee.local.table import implementations

@@ -14,12 +14,12 @@ from ee_offline import answer, offline_client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee.local.algorithms import ranges, special
-from gee.local.algorithms.arithmetic import BINARY, UNARY
-from gee.local.encoding import encode
+from gee.local.algorithms.values import ranges, special
+from gee.local.algorithms.values.arithmetic import BINARY, UNARY
+from gee.local.bands.pixel_types import cast, named, of_number, union
+from gee.local.encoding.answers import encode
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import evaluate
-from gee.local.pixel_types import cast, named, of_number, union
+from gee.local.evaluation.evaluator import evaluate
 from gee.local.values import PixelType
 
 Made = Callable[[Any], Any]

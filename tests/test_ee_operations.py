@@ -14,11 +14,11 @@ import pytest
 
 from gee.local.errors import EarthEngineError
 from gee.local.faults import Fault, Faults
-from gee.local.metering import helping
-from gee.local.operation_ledger import OperationLedger
-from gee.local.operation_queue import OperationQueue, QueueLimits
-from gee.local.operation_store import OperationStore
-from gee.local.operations import ExportCancelled, Exporter, ExportRequest, Operation, Wanted, wanted
+from gee.local.operations.ledger import OperationLedger
+from gee.local.operations.operation import ExportCancelled, Exporter, ExportRequest, Operation, Wanted, wanted
+from gee.local.operations.queue import OperationQueue, QueueLimits
+from gee.local.operations.store import OperationStore
+from gee.local.work.metering import helping
 
 PROJECT = "projects/local-demo"
 

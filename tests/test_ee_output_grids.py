@@ -11,9 +11,9 @@ import shapely
 from ee_offline import TEN_METRES, computed, offline_client, pixels, raster_band, shelf
 
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
-from gee.local.output_grid import output_grid
+from gee.local.evaluation.evaluator import Context
 from gee.local.pixels import Grid, Image
+from gee.local.regions.output_grid import output_grid
 from gee.local.values import Geometry
 
 UTM = "EPSG:32720"

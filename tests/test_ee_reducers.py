@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from gee.local.correlations import regularized_beta
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
+from gee.local.evaluation.evaluator import Context
 from gee.local.pixels import Grid, Image, Pixels
 from gee.local.policies import Policies
-from gee.local.reduction import reduce_rows
-from gee.local.stacks import HELD_BYTES
+from gee.local.reduction.calling import reduce_rows
+from gee.local.reduction.correlations import regularized_beta
+from gee.local.reduction.stacks import HELD_BYTES
 from gee.local.table import implementations
 from gee.local.values import Array, Collection, PixelType
 

@@ -13,11 +13,11 @@ from ee_offline import TEN_METRES, answer, computed, offline_client, raster_band
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee.local import region_pixels
-from gee.local.area_fractions import centres_inside, fractions, in_8_bits
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
+from gee.local.evaluation.evaluator import Context
 from gee.local.pixels import Image
+from gee.local.regions import region_pixels
+from gee.local.regions.area_fractions import centres_inside, fractions, in_8_bits
 from gee.local.table import implementations
 from gee.local.values import Array, Collection, Geometry, PixelType
 

@@ -14,18 +14,18 @@ import rasterio
 from ee_offline import computed, offline_client
 from PIL import Image as Pillow
 
+from gee.local.bands.pixel_types import BOOLEAN, DOUBLE, FLOAT, named
 from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.register import register
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Context
-from gee.local.interruption import go_on, interruptible
-from gee.local.pixel_types import BOOLEAN, DOUBLE, FLOAT, named
+from gee.local.evaluation.evaluator import Context
 from gee.local.pixels import Band, Grid, Image, Pixels
 from gee.local.rendering.blocks import RenderingCancelled, Work, block_grids, blocks
 from gee.local.rendering.formats import render, to_array
 from gee.local.rendering.geotiff import TiffOptions, write_geotiff
-from gee.local.server.images import tile_grid
+from gee.local.rendering.requests import tile_grid
 from gee.local.values import PixelType
+from gee.local.work.interruption import go_on, interruptible
 
 OPERA = Path(__file__).parents[1] / "../shared/data/opera-rtc-s1"
 GRID = Grid("EPSG:32720", (10.0, 0.0, 500000.0, 0.0, -10.0, 8000000.0), 70, 50)

@@ -23,12 +23,12 @@ from earth_engine import PROJECT, MemoryCatalogue, NpyExporter
 from graph_mutations import SEEDS, call, expression, mutated, nested
 
 from gee.local.errors import STATUS
-from gee.local.interruption import go_on
 from gee.local.server.discovery import discovery_document
 from gee.local.server.fields import pick
 from gee.local.server.methods import METHODS
 from gee.local.server.serving import serving
 from gee.local.server.site import Settings
+from gee.local.work.interruption import go_on
 
 BASE = f"/v1/projects/{PROJECT}"
 SUM = {"expression": expression(call("Number.add", left=1, right=2))}

@@ -13,7 +13,7 @@ from scipy import stats
 
 from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.simulated import DECIBEL, POWER, add_simulation
-from gee.local.output_grid import output_grid
+from gee.local.regions.output_grid import output_grid
 from gee.local.simulate import COVERS, Cover, Orbit, Simulation, incidence, scenes, speckle, truth
 
 FLAT = {"grass": Cover(vv=0.08, vh=0.016, slope=0.0)}

@@ -48,7 +48,7 @@ def serve(
     from gee.local.errors import EarthEngineError
     from gee.local.faults import fault_of_text
     from gee.local.folders import settings_of
-    from gee.local.operation_queue import QueueLimits
+    from gee.local.operations.queue import QueueLimits
     from gee.local.server.serving import serve as run
 
     def ready(url: str) -> None:

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee.local.encoding import encode
+from gee.local.encoding.answers import encode
+from gee.local.encoding.printing import printed
 from gee.local.errors import EarthEngineError, NotImplementedHereError
-from gee.local.evaluator import evaluate
+from gee.local.evaluation.evaluator import evaluate
 from gee.local.pixels import rendering
-from gee.local.printing import printed
 
 WHOLE_TOLERANCE = 1e-9
 ROUGHLY = 0.01  # of "almost" and "~"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gee.local.catalogue.folder import FolderCatalogue
-from gee.local.exports import ImageExporter
+from gee.local.exports.images import ImageExporter
 from gee.local.faults import Fault
-from gee.local.operation_queue import QueueLimits
+from gee.local.operations.queue import QueueLimits
 from gee.local.server.site import Settings
 
 ASSETS, EXPORTS = "assets", "exports"

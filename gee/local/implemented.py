@@ -3,7 +3,7 @@
     python -m gee.local.implemented cases.json called.json > gee/local/COVERAGE.md
 
 `cases.json` are documented results (`gee.local.conformance`), `called.json` is what the test suite has called:
-`pytest tests -k test_ee -p no:xdist --earth-engine-calls called.json`.
+`pytest tests/test_ee_*.py -p no:xdist --earth-engine-calls called.json`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gee.local.evaluation.signatures import signatures
 from gee.local.policies import Policies
-from gee.local.signatures import signatures
 from gee.local.table import implementations
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gee.local.interruption import go_on
 from gee.local.values import Geometry, PixelType, Projection, Transform
+from gee.local.work.interruption import go_on
 
 CACHE_BYTES = 512 * 2**20  # pixels kept per rendering: beyond, they are computed again
 SNAP = 1e-6  # pixels: grids closer than this to a whole number of pixels share a lattice
@@ -125,7 +125,7 @@ class Image:
     Attributes
     ----------
     footprint : where it has data; None where it is unbounded
-    grid : pixels that `clipToBoundsAndScale` asked for (`gee.local.output_grid`)
+    grid : pixels that `clipToBoundsAndScale` asked for (`gee.local.regions.output_grid`)
     """
 
     bands: tuple[Band, ...] = ()

@@ -11,59 +11,69 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 # where the algorithms are: functions marked in each module, and those of its MADE, which it builds from a table
-FAMILIES = (
-    "aggregates",
-    "array_reductions",
-    "arrays",
-    "collection_columns",
-    "collection_geometry",
-    "collection_images",
-    "collection_regions",
-    "collections",
-    "composites",
-    "control",
-    "date_ranges",
-    "dates",
-    "dictionaries",
-    "elements",
-    "error_margins",
-    "expressions",
-    "filters",
-    "geometries",
-    "geometry_constructors",
-    "geometry_filters",
-    "geometry_results",
-    "image_array_values",
-    "image_arrays",
-    "image_bands",
-    "image_coordinates",
-    "image_grids",
-    "image_masks",
-    "image_math",
-    "image_matrices",
-    "image_neighbourhoods",
-    "image_objects",
-    "image_pictures",
-    "image_reductions",
-    "image_regions",
-    "image_resolution",
-    "image_types",
-    "joins",
-    "kernels",
-    "lists",
-    "matrices",
-    "number_expressions",
-    "numbers",
-    "pixel_type_values",
-    "projections",
-    "reducer_combinations",
-    "reducer_counts",
-    "reducer_fits",
-    "reducer_lists",
-    "reducer_ranks",
-    "reducers",
-    "strings",
-)
+FAMILIES = {
+    "collections": (
+        "aggregates",
+        "columns",
+        "composites",
+        "elements",
+        "filters",
+        "geometry",
+        "geometry_filters",
+        "images",
+        "joins",
+        "members",
+        "regions",
+    ),
+    "geometries": (
+        "constructors",
+        "error_margins",
+        "measures",
+        "projections",
+        "results",
+    ),
+    "images": (
+        "array_values",
+        "arrays",
+        "bands",
+        "coordinates",
+        "expressions",
+        "grids",
+        "kernels",
+        "masks",
+        "math",
+        "matrices",
+        "neighbourhoods",
+        "objects",
+        "pictures",
+        "reductions",
+        "regions",
+        "resolution",
+        "types",
+    ),
+    "reducers": (
+        "combinations",
+        "counts",
+        "fits",
+        "lists",
+        "moments",
+        "ranks",
+    ),
+    "values": (
+        "array_reductions",
+        "arrays",
+        "control",
+        "date_ranges",
+        "dates",
+        "dictionaries",
+        "lists",
+        "matrices",
+        "number_expressions",
+        "numbers",
+        "pixel_types",
+        "strings",
+    ),
+}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,7 +85,7 @@ class Implementation:
     Attributes
     ----------
     parameters : Earth Engine's argument name to the function's
-    context : whether the function takes the `context` (`gee.local.evaluator.Context`)
+    context : whether the function takes the `context` (`gee.local.evaluation.evaluator.Context`)
     lazy : whether it gets functions that give its arguments, instead of values
     policies : named choices where the documentation is silent (`gee.local.policies`)
     """
@@ -126,8 +136,8 @@ def implementations() -> dict[str, Implementation]:
         If two functions have one name.
     """
     table: dict[str, Implementation] = {}
-    for family in FAMILIES:
-        module = import_module(f"gee.local.algorithms.{family}")
+    for name in (f"{room}.{family}" for room, families in FAMILIES.items() for family in families):
+        module = import_module(f"gee.local.algorithms.{name}")
         for function in (*vars(module).values(), *getattr(module, "MADE", ())):
             if getattr(function, "__module__", None) != module.__name__:
                 continue

@@ -117,7 +117,7 @@ class Reducer:
     ----------
     inputs : how many values each step takes
     outputs : names
-    reduce : `(values, weights) -> outputs`; see `gee.local.algorithms.reducers`
+    reduce : `(values, weights) -> outputs`; see `gee.local.algorithms.reducers.moments`
     weighted : whether weights matter (else only whether they are 0)
     types : of the outputs from those of the inputs; double where None
     """

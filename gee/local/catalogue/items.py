@@ -67,7 +67,7 @@ class Item:
 
     def lonlat(self) -> Geometry | None:
         """Footprint in longitude and latitude."""
-        from gee.local.shapes import shape_in
+        from gee.local.geometry.shapes import shape_in
 
         found = self.outline
         return None if found is None else Geometry(shape_in(found, WGS84, tolerance=1e-5), WGS84, geodesic=False)
@@ -77,7 +77,7 @@ def _bounds(band: StoredBand, crs: str) -> Any:
     """Polygon of a raster's bounds in a CRS."""
     import shapely
 
-    from gee.local.shapes import shape_in
+    from gee.local.geometry.shapes import shape_in
 
     a, b, c, d, e, f = band.projection.transform
     width, height = band.size

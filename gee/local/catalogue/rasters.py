@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gee.local.bands.pixel_types import named
 from gee.local.catalogue.reading import native_pixels
 from gee.local.errors import EarthEngineError
-from gee.local.pixel_types import named
+from gee.local.grids.reprojection import canonical
 from gee.local.pixels import Band
-from gee.local.reprojection import canonical
 from gee.local.values import PixelType, Projection
 
 IDLE = 64  # files kept open for the next reader

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gee.local.masks import everywhere, nowhere
+from gee.local.bands.masks import everywhere, nowhere
+from gee.local.grids.reprojection import indices, lattice, nearest, window_of
 from gee.local.pixels import Grid, Pixels
-from gee.local.reprojection import indices, lattice, nearest, window_of
 
 if TYPE_CHECKING:
     from gee.local.catalogue.rasters import OpenFiles, StoredBand

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gee.local.band_names import checked
+from gee.local.bands.names import checked
 from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.items import Item, renamed
 from gee.local.catalogue.names import PART, asset_id

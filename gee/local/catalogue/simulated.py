@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from gee.local.bands.pixel_types import DOUBLE, FLOAT
 from gee.local.catalogue.folder import FolderCatalogue
 from gee.local.catalogue.items import Item
 from gee.local.catalogue.names import asset_folder
 from gee.local.catalogue.rasters import StoredBand, read_header
 from gee.local.errors import EarthEngineError
-from gee.local.pixel_types import DOUBLE, FLOAT
 from gee.local.simulate import Scene, Simulation, Truth, scenes, truth
 
 POWER, DECIBEL = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S1_GRD"

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from gee.local.metering import helping
 from gee.local.pixels import Band, Grid, Pixels, rendering
-from gee.local.server.work import cores, evaluators
+from gee.local.work.metering import helping
+from gee.local.work.threads import cores, evaluators
 
 SIDE = 512  # pixels: a multiple of the tiles of files; margins of small neighbourhoods are little of it
 CACHE_BYTES = 192 * 2**20  # of each thread's block: see `gee.local.pixels.rendering`

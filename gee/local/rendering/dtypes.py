@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gee.local.bands.pixel_types import smallest
 from gee.local.errors import EarthEngineError
-from gee.local.pixel_types import smallest
 from gee.local.pixels import Band, Pixels
 from gee.local.values import PixelType
 

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import numpy as np
 
+from gee.local.bands.pixel_types import smallest
 from gee.local.errors import EarthEngineError
-from gee.local.pixel_types import smallest
 from gee.local.pixels import Grid, Image
 from gee.local.rendering.blocks import blocks
 

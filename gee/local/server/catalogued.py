@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gee.local import assets
+from gee.local.server import listing
 from gee.local.server.exchange import Call
 from gee.local.server.site import Site
 
 
 def look(site: Site, call: Call) -> Mapping[str, Any]:
     """One asset."""
-    return assets.describe_asset(site.context.catalogue, call.names["name"])
+    return listing.describe_asset(site.context.catalogue, call.names["name"])
 
 
 def list_assets(site: Site, call: Call) -> Mapping[str, Any]:
     """Assets directly below another."""
     size = call.page_size(most=10_000, default=0)
-    return assets.list_assets(site.context.catalogue, call.names["parent"], call.query, size=size or None)
+    return listing.list_assets(site.context.catalogue, call.names["parent"], call.query, size=size or None)
 
 
 def list_images(site: Site, call: Call) -> Mapping[str, Any]:
@@ -31,16 +31,16 @@ def list_images(site: Site, call: Call) -> Mapping[str, Any]:
         given.append(f'intersects("{region}")')
     query = dict(call.query) | {"filter": " AND ".join(["type = IMAGE", *filter(None, given)])}
     size = call.page_size(most=10_000, default=0)
-    found = assets.list_assets(site.context.catalogue, call.names["parent"], query, size=size or None)
+    found = listing.list_assets(site.context.catalogue, call.names["parent"], query, size=size or None)
     return {"images" if key == "assets" else key: value for key, value in found.items()}
 
 
 def create(site: Site, call: Call) -> Mapping[str, Any]:
     """A new folder or collection."""
     name = call.query.get("assetId", "")
-    return assets.create_asset(site.context.catalogue, call.names["parent"], name, call.body)
+    return listing.create_asset(site.context.catalogue, call.names["parent"], name, call.body)
 
 
 def delete(site: Site, call: Call) -> Mapping[str, Any]:
     """Nothing, once an asset is removed."""
-    return assets.delete_asset(site.context.catalogue, call.names["name"])
+    return listing.delete_asset(site.context.catalogue, call.names["name"])

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gee.local.errors import EarthEngineError
-from gee.local.operations import check_tag
-from gee.local.output_grid import BoundsRequest, bounds_grid, output_grid
+from gee.local.operations.operation import check_tag
 from gee.local.pixels import Grid, Image
-from gee.local.server.exchange import Answer, Call
-from gee.local.server.formats import PICTURES, check_format, render
-from gee.local.server.images import (
+from gee.local.regions.output_grid import BoundsRequest, bounds_grid, output_grid
+from gee.local.rendering.requests import (
     DOWNLOAD_BYTES,
     DOWNLOAD_SIDE,
     check_limits,
@@ -21,6 +19,8 @@ from gee.local.server.images import (
     tile_grid,
     to_image,
 )
+from gee.local.server.exchange import Answer, Call
+from gee.local.server.formats import PICTURES, check_format, render
 from gee.local.server.site import Site
 
 THUMBNAIL = 512  # pixels on the longer side, where a request names no size

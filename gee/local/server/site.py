@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from gee.local.errors import EarthEngineError
-from gee.local.evaluator import Catalogue, Context, evaluate
+from gee.local.evaluation.evaluator import Catalogue, Context, evaluate
 from gee.local.faults import TIMED_OUT, Fault, Faults
-from gee.local.interruption import interruptible
-from gee.local.operation_ledger import OperationLedger
-from gee.local.operation_queue import OperationQueue, QueueLimits
-from gee.local.operation_store import OperationStore
-from gee.local.operations import Exporter, ExportRequest
+from gee.local.operations.ledger import OperationLedger
+from gee.local.operations.operation import Exporter, ExportRequest
+from gee.local.operations.queue import OperationQueue, QueueLimits
+from gee.local.operations.store import OperationStore
 from gee.local.policies import Policies
-from gee.local.server.images import pixel_count, to_image
+from gee.local.rendering.requests import pixel_count, to_image
 from gee.local.server.tokens import Tokens
-from gee.local.server.work import deep_recursion, deep_stacks, evaluators
+from gee.local.work.interruption import interruptible
+from gee.local.work.threads import deep_recursion, deep_stacks, evaluators
 
 CLERKS = 8  # threads for answers that take no computing
 INTERACTIVE_SECONDS = 300.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gee.local.errors import EarthEngineError, NotImplementedHereError
-from gee.local.operations import METHODS, wanted
+from gee.local.operations.operation import METHODS, wanted
 from gee.local.server.exchange import Call
 from gee.local.server.site import Site
 

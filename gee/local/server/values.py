@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gee.local.encoding import encode
-from gee.local.operations import check_tag
+from gee.local.encoding.answers import encode
+from gee.local.evaluation.signatures import algorithms_json
+from gee.local.operations.operation import check_tag
 from gee.local.pixels import rendering
 from gee.local.server.exchange import JSON_TYPE, Answer, Call
 from gee.local.server.site import Site
-from gee.local.signatures import algorithms_json
 
 
 def list_algorithms(site: Site, call: Call) -> Answer:

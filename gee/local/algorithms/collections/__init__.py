@@ -1,0 +1,1 @@
+"""Algorithms of collections, their elements, filters and joins."""

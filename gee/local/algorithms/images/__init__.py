@@ -1,0 +1,1 @@
+"""Algorithms of images, and of kernels."""

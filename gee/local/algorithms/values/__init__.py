@@ -1,0 +1,1 @@
+"""Algorithms of numbers, texts, lists, dictionaries, dates and arrays."""

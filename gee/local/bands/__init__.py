@@ -1,0 +1,1 @@
+"""Bands and their pixels: arithmetic, masks, names, types, arrays in pixels."""

@@ -1,0 +1,1 @@
+"""Properties of features, images and collections, and conditions on them."""

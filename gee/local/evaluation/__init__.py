@@ -1,0 +1,1 @@
+"""Graphs to values: closures, references once per frame, arguments as the algorithm list declares them."""

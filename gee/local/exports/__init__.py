@@ -1,0 +1,1 @@
+"""What exports write: GeoTIFFs in folders that stand for Drive and Cloud Storage, and assets."""

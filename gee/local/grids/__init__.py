@@ -1,0 +1,1 @@
+"""Pixels of one grid on another."""

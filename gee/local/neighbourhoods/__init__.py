@@ -1,0 +1,1 @@
+"""Pixels by those around them: kernels, moving windows, connected objects."""

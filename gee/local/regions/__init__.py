@@ -1,0 +1,1 @@
+"""Which pixels a region takes, and by how much of each."""

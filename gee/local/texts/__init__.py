@@ -1,0 +1,1 @@
+"""What stands in texts: expressions, patterns, numbers, formats of dates."""
