@@ -59,6 +59,22 @@ class Settings(BaseModel):
     )
     poll_interval: float = Field(1.0, gt=0, description="seconds between looks at the engines")
     max_attempts: int = Field(3, gt=0, description="attempts of an operation")
+    earth_engine_project: Text = Field(None, description="Google Cloud project that Earth Engine is used under")
+    earth_engine_url: Text = Field(
+        None, description="URL of an Earth Engine, such as that of `sarbatch earth-engine serve`; none: Google's"
+    )
+    earth_engine_key_file: Text = Field(
+        None, description="key of a service account, JSON; none: what `earthengine authenticate` left"
+    )
+    earth_engine_files: Text = Field(
+        None,
+        description="folder in which the exports of Earth Engine appear: Drive as a folder of this machine, or the folder of a local "
+        "Earth Engine; none: files are read from the bucket only",
+    )
+    earth_engine_tasks: int = Field(2, gt=0, description="exports that the project runs at once, for estimates")
+    earth_engine_queue: int = Field(
+        2500, gt=0, le=3000, description="exports that may wait or run at once; Earth Engine takes 3000"
+    )
     s3_endpoint: Text = Field(None, description="URL of an S3-compatible server; none: $AWS_ENDPOINT_URL, or AWS")
     s3_region: Text = Field(None, description="none: $AWS_REGION, $AWS_DEFAULT_REGION or us-east-1")
     s3_anonymous: bool = Field(default=False, description="read public buckets without keys")

@@ -15,6 +15,7 @@ class Work:
     pixels : pixels computed, all dates and polarizations
     bytes_read, bytes_written : on storage
     core_seconds : compute
+    eecu_seconds : compute of Earth Engine
     fixed_seconds : wall time that more cores do not shorten
     """
 
@@ -22,6 +23,7 @@ class Work:
     bytes_read: int = 0
     bytes_written: int = 0
     core_seconds: float = 0.0
+    eecu_seconds: float = 0.0
     fixed_seconds: float = 0.0
 
 
@@ -49,4 +51,16 @@ def on_dask(work: Work, *, cores: int) -> Estimate:
         bytes_written=work.bytes_written,
         core_hours=work.core_seconds / 3600,
         wall_seconds=work.fixed_seconds + work.core_seconds / max(cores, 1),
+    )
+
+
+def on_earth_engine(work: Work, *, tasks: int) -> Estimate:
+    """Estimate of work in Earth Engine, which runs `tasks` exports of a project at once."""
+    return Estimate(
+        pixels=work.pixels,
+        bytes_read=work.bytes_read,
+        bytes_written=work.bytes_written,
+        core_hours=work.core_seconds / 3600,
+        eecu_hours=work.eecu_seconds / 3600,
+        wall_seconds=work.fixed_seconds + work.eecu_seconds / max(tasks, 1),
     )

@@ -24,7 +24,7 @@ from infra.storage import Location
 from pipelines.job_faults import NAME, NAME_RULE, job_error
 from pipelines.job_text import read_values
 from pipelines.kinds import all_kinds
-from pipelines.kinds.model import KindSpec, Parameters, Strict, nearest, unknown_key
+from pipelines.kinds.model import KindSpec, Parameters, Strict, keys_of, nearest, unknown_key
 from pipelines.period import Period
 
 AREA_FILES = (".geojson", ".json", ".shp", ".gpkg")
@@ -135,8 +135,9 @@ class Task(BaseModel):
         return all_kinds()[self.kind]
 
     def references(self) -> dict[str, str]:
-        """Parameter to the name of the task that it refers to."""
-        return {parameter: getattr(self.parameters, parameter) for parameter in self.spec.references()}
+        """Parameter to the name of the task that it refers to; those that are left out refer to none."""
+        named = {parameter: getattr(self.parameters, parameter) for parameter in self.spec.references()}
+        return {parameter: name for parameter, name in named.items() if name is not None}
 
 
 class Job(BaseModel):
@@ -238,7 +239,7 @@ def _task(name: str, value: dict[str, Any], file: str) -> Task:
     parameters = {key: item for key, item in value.items() if key not in RESERVED}
     reserved = {key: item for key, item in value.items() if key in RESERVED and key != "kind"}
     try:
-        _check_keys(parameters, [*model.model_fields, *RESERVED])
+        _check_keys(parameters, [*keys_of(model), *RESERVED])
         return Task(
             name=name,
             kind=kind,
@@ -309,8 +310,9 @@ def _check_there(task: Task, tasks: Mapping[str, Task], file: str) -> None:
 
 
 def _check_kinds(task: Task, tasks: Mapping[str, Task], file: str) -> None:
-    for parameter, kind in task.spec.references().items():
-        target = tasks[getattr(task.parameters, parameter)]
+    kinds = task.spec.references()
+    for parameter, name in task.references().items():
+        target, kind = tasks[name], kinds[parameter]
         if target.kind != kind:
             raise JobError(
                 f"{file}: tasks.{task.name}.{parameter}: task '{target.name}' is a {target.kind}, but a {kind} is needed",

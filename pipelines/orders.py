@@ -11,6 +11,8 @@ from infra.region import Region
 from infra.storage import Location, S3Options
 from pipelines.keys import short
 
+WHOLE = "whole"  # the operation that makes a task, or puts its tiles together and publishes it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -26,6 +28,9 @@ class Order:
     region : the job's area, None where the input defines it
     inputs : parameter to the order of the task that it names
     document : what the kind's survey found and its driver needs (scenes, grid…)
+    backend : engine that makes it; like what follows, no part of the key
+    tiles : operations that an engine makes the task of, before one that puts them together; none where it is one operation
+    budget : what the task may cost, "eecu_hours" or "core_hours"
     """
 
     job: str
@@ -39,6 +44,9 @@ class Order:
     region: Region | None
     inputs: Mapping[str, Order] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
+    backend: str = "dask"
+    tiles: tuple[str, ...] = ()
+    budget: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def root(self) -> Location:
@@ -58,12 +66,14 @@ class Order:
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` restores the order."""
         return {
-            **{name: getattr(self, name) for name in ("job", "task", "kind", "key", "line", "output")},
+            **{name: getattr(self, name) for name in ("job", "task", "kind", "key", "line", "output", "backend")},
             "s3": asdict(self.s3),
             "parameters": dict(self.parameters),
             "region": asdict(self.region) if self.region else None,
             "inputs": {name: order.to_json() for name, order in self.inputs.items()},
             "document": dict(self.document),
+            "tiles": list(self.tiles),
+            "budget": dict(self.budget),
         }
 
     @classmethod
@@ -75,6 +85,7 @@ class Order:
                 "s3": S3Options(**value["s3"]),
                 "region": Region(**value["region"]) if value["region"] else None,
                 "inputs": {name: cls.from_json(order) for name, order in value["inputs"].items()},
+                "tiles": tuple(value.get("tiles", ())),
             }
         )
 

@@ -229,7 +229,7 @@ class _Planner:
         candidates = tuple(_candidate(name, task, engines, surveys) for name in ENGINES)
         choice = choose(candidates, wanted=task.backend)
         survey = surveys[choice.backend]
-        order = self._order(task, survey)
+        order = self._order(task, survey, backend=choice.backend)
         state, notes, estimate = self._state(order, survey, engines[choice.backend])
         _check_budget(task, estimate)
         self.surveys[task.name], self.orders[task.name] = survey, order
@@ -244,7 +244,7 @@ class _Planner:
             estimate=estimate,
             used=tuple(survey.used),
             dropped=tuple(survey.dropped),
-            needs=tuple(dict.fromkeys(task.references().values())),
+            needs=tuple(dict.fromkeys(task.references().values())) if survey.takes_inputs else (),
             order=order,
         )
 
@@ -260,7 +260,7 @@ class _Planner:
             inputs={parameter: self.surveys[name] for parameter, name in task.references().items()},
         )
 
-    def _order(self, task: Task, survey: Survey) -> Order:
+    def _order(self, task: Task, survey: Survey, *, backend: str) -> Order:
         inputs = {parameter: self.orders[name] for parameter, name in task.references().items()}
         period = self.job.period
         files = {"files": survey.extra} if survey.extra is not None else {}
@@ -286,10 +286,13 @@ class _Planner:
             line=identified.line,
             output=self.output.url,
             s3=self.output.s3,
-            parameters=task.parameters.model_dump(mode="json"),
+            parameters=task.parameters.model_dump(mode="json", by_alias=True),
             region=self.region,
             inputs=inputs,
             document=survey.document,
+            backend=backend,
+            tiles=tuple(survey.tiles),
+            budget=task.budget.model_dump(exclude_none=True) if task.budget else {},
         )
 
     def _day(self, survey: Survey, inputs: Mapping[str, Order]) -> list[str] | None:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pipelines.kinds import all_kinds
+from pipelines.kinds.model import keys_of
 from pipelines.template import models_of, shown
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _under(key: str, model: type[BaseModel]) -> list[Row]:
 
 def _keys(model: type[BaseModel]) -> list[Row]:
     rows: list[Row] = []
-    for name, field in model.model_fields.items():
+    for name, field in keys_of(model).items():
         models = models_of(field.annotation)
         default = "required" if field.is_required() else _default(field)
         rows.append((name, _value(field, models), default, field.description or ""))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from pipelines.kinds import all_kinds
-from pipelines.kinds.model import KindSpec, TaskReference
+from pipelines.kinds.model import KindSpec, TaskReference, keys_of
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -21,6 +21,7 @@ EXAMPLES: dict[str, Any] = {
     "polarization": "HH",
     "polarizations": ["VV", "VH"],
     "zones": "zones.geojson",
+    "stack": "stack",
     "nodata": 0,
 }
 WIDTH = 110  # letters of a line
@@ -39,7 +40,8 @@ def job_template(kind: str, *, file: str = "job.yaml") -> str:
     """Commented job file for a kind and the kinds that it needs; valid as it stands once `path` exists."""
     kinds = all_kinds()
     spec = kinds[kind]
-    needed = [kinds[name] for name in dict.fromkeys(spec.references().values())]
+    required = [name for key, name in spec.references().items() if spec.parameters.model_fields[key].is_required()]
+    needed = [kinds[name] for name in dict.fromkeys(required)]
     tasks = [_task(one, {other.name: _task_name(other.name) for other in needed}) for one in (*needed, spec)]
     return HEAD.format(file=file, name=kind) + "\n".join(tasks)
 
@@ -50,9 +52,9 @@ def _task_name(kind: str) -> str:
 
 def _task(spec: KindSpec, names: dict[str, str]) -> str:
     lines = [f"  {_task_name(spec.name)}:", f"    kind: {spec.name}", *_comment(spec.summary, "    ")]
-    for name, field in spec.parameters.model_fields.items():
+    for name, field in keys_of(spec.parameters).items():
         reference = next((mark for mark in field.metadata if isinstance(mark, TaskReference)), None)
-        lines += _field(name, field, "    ", value=names[reference.kind] if reference else None)
+        lines += _field(name, field, "    ", value=names.get(reference.kind) if reference else None)
     lines += [
         *_comment("which engine makes it: auto, dask, earth-engine", "    "),
         "    # backend: auto",

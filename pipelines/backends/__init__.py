@@ -21,4 +21,8 @@ def load_backend(name: str, settings: Settings) -> Backend:
         from pipelines.backends.dask import DaskBackend
 
         return DaskBackend(settings)
+    if name == "earth-engine":
+        from pipelines.backends.earth_engine import EarthEngineBackend
+
+        return EarthEngineBackend(settings)
     raise KeyError(name)

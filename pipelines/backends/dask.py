@@ -161,6 +161,10 @@ class DaskBackend:
         parsed = _Handle.parse(handle)
         return _desk(parsed).log(parsed.attempt)
 
+    def split(self, tile: str) -> tuple[str, ...]:  # noqa: ARG002 -- the protocol's
+        """Nothing: a driver cuts its work into blocks itself."""
+        return ()
+
 
 def _listing(handle: _Handle) -> dict[str, str] | None:
     """Task states of our drivers on a handle's scheduler; None where it cannot be reached."""

@@ -102,7 +102,7 @@ def _make(order: Order, desk: Desk, *, attempt: int, lease_ttl: float, block_byt
             _advanced=bool((desk.progress(attempt) or {}).get("advanced")),
         )
         cpu = _cpu_seconds(client)
-        binding: Binding = import_module(all_kinds()[order.kind].backends["dask"])
+        binding: Binding = import_module(all_kinds()[order.kind].backends[order.backend])
         products = binding.make(order, driver)
         driver.checkpoint("last-write", 1.0)
         for product in products:

@@ -79,7 +79,7 @@ class Report:
     engine_state : the engine's own word
     progress : 0 to 1, None where unknown
     advanced : whether the operation got further than the attempts before it
-    usage : e.g. {"core_seconds": 12.0, "wall_seconds": 8.1, "bytes_read": 1, "bytes_written": 1}
+    usage : e.g. {"core_seconds": 12.0, "eecu_seconds": 3.0, "wall_seconds": 8.1, "bytes_read": 1, "bytes_written": 1}
     failure : where state is failed or lost
     """
 
@@ -146,4 +146,8 @@ class Backend(Protocol):
 
     def logs(self, handle: str) -> str:
         """What the operation wrote while it ran."""
+        ...
+
+    def split(self, tile: str) -> tuple[str, ...]:
+        """Smaller tiles that together make this one, on the same grid; none where it cannot be smaller."""
         ...

@@ -54,6 +54,10 @@ class Survey:
     document : for the order
     work : what is to be done if nothing of it is there yet
     summary : what a task that takes this one's products needs to know
+    tiles : names of the operations that make it before they are put together (`pipelines.orders.Order.tiles`)
+    takes_inputs : whether the products of the tasks that it names must be there before it begins
+    source : the product that it is made of ("OPERA/RTC/L2_V1/S1"), for the choice between engines; None where there is none
+    covers : what a certificate of parity must name for a move between engines: words as "filter refined_lee"
     """
 
     grid: Mapping[str, Any] | None = None
@@ -65,6 +69,10 @@ class Survey:
     document: Mapping[str, Any] = field(default_factory=dict)
     work: Work = field(default_factory=Work)
     summary: Mapping[str, Any] = field(default_factory=dict)
+    tiles: Sequence[str] = ()
+    takes_inputs: bool = True
+    source: str | None = None
+    covers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,4 +123,15 @@ class Binding(Protocol):
 
     def make(self, order: Order, driver: Driver) -> list[Product]:
         """Make the products, in `driver.parts` or in a store of the line; goes on from what an earlier attempt left."""
+        ...
+
+
+class TiledBinding(Binding, Protocol):
+    """A kind on an engine that makes it of tiles, each an export; implemented by `pipelines.kinds.NAME.earth_engine`.
+
+    `make` then puts the tiles together, on a cluster, once all are there.
+    """
+
+    def export(self, order: Order, tile: str) -> Any:
+        """What the engine is to export for a tile (`gee.exports.Export`); builds a graph, asks nothing."""
         ...

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Role = Literal["store", "raster", "table", "figure", "report", "file"]
 
@@ -23,10 +27,16 @@ class Strict(BaseModel):
     def _known_keys_only(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        unknown = [key for key in value if key not in cls.model_fields]
+        known = keys_of(cls)
+        unknown = [key for key in value if key not in known]
         if unknown:
-            raise unknown_key(str(unknown[0]), list(cls.model_fields))
+            raise unknown_key(str(unknown[0]), list(known))
         return value
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields of a model by their key in the job file: a field whose name Python keeps to itself (`pass`) has an alias."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def unknown_key(key: str, valid: Sequence[str]) -> PydanticCustomError:
@@ -68,7 +78,7 @@ class ProductSpec:
 
     Attributes
     ----------
-    name : as in `products --json`; `p*` stands for every percentile
+    name : as in `products --json`; `p*` in it stands for every percentile
     units : "1" (linear power or ratio), "dB", "days since 1970-01-01", "m", "" where there is none
     dtype, nodata : of rasters; None for others
     overview : how coarser levels of a raster are made: averaged as power, averaged as power but kept in dB, or nearest
@@ -84,7 +94,9 @@ class ProductSpec:
 
     def describes(self, name: str) -> bool:
         """Whether this row is the one of product `name`."""
-        return self.name == name or (self.name == "p*" and name[:1] == "p" and name[1:].replace(".", "").isdigit())
+        if "p*" not in self.name:
+            return self.name == name
+        return re.fullmatch(re.escape(self.name).replace(r"p\*", r"p[0-9]+(\.[0-9]+)?"), name) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +152,8 @@ def identity(model: BaseModel, *, line: bool) -> dict[str, Any]:
         if part_of == "none" or (line and part_of == "key"):
             continue
         value = getattr(model, name)
-        kept[name] = identity(value, line=line) if isinstance(value, BaseModel) else _plain(model, name)
+        plain = identity(value, line=line) if isinstance(value, BaseModel) else _plain(model, name)
+        kept[field.alias or name] = plain
     return kept
 
 

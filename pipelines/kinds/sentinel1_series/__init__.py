@@ -1,0 +1,1 @@
+"""Sentinel-1 series: every pass, filtered, as rasters of its own."""
