@@ -37,9 +37,7 @@ class Speckle(Strict):
         description="equivalent number of looks of a scene; lee, gamma_map and lee_sigma need it "
         "(4.4 for the GRD collections), refined_lee estimates the noise where it is left out",
     )
-    sigma: Literal[0.5, 0.6, 0.7, 0.8, 0.9, 0.95] = Field(
-        0.9, description="share of the speckle that lee_sigma averages over"
-    )
+    sigma: float = Field(0.9, gt=0.3, lt=1.0, description="share of the speckle that lee_sigma averages over")
     strong_db: float = Field(
         5.0, description="power from which lee_sigma may take a pixel for a point target, dB", ge=-30, le=40
     )
