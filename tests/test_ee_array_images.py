@@ -274,6 +274,15 @@ def test_decompositions_make_the_matrix_again(ee: Any) -> None:
     np.testing.assert_allclose(low @ low.T, data @ data.T, atol=1e-10)
 
 
+def test_pseudo_inverses_and_transposes_are_numpys(ee: Any) -> None:
+    tall = [[1.0, 1], [1, 2], [1, 4]]
+    image = ee.Image.constant(ee.Array(tall))
+    np.testing.assert_allclose(values(image.matrixPseudoInverse())[0], np.linalg.pinv(tall), atol=1e-12)
+    assert values(image.matrixTranspose())[0] == np.transpose(tall).tolist()
+    single = ee.Image.constant(ee.Array([[1.0, 2], [2, 4]]))  # of rank 1
+    np.testing.assert_allclose(values(single.matrixPseudoInverse())[0], np.linalg.pinv([[1, 2], [2, 4]]), atol=1e-12)
+
+
 def test_singular_matrices_are_masked_and_the_others_not(ee: Any, numbered: Context) -> None:
     n = ee.Image("n")
     image = n.addBands(ee.Image([0, 0, 1])).toArray().arrayReshape(ee.Image.constant(ee.Array([2, 2])), 2)

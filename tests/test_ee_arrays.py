@@ -169,3 +169,14 @@ def test_cutting_and_joining(values: np.ndarray, data: Any) -> None:
     np.testing.assert_array_equal(array_reductions.accum(array, axis, None).values, np.cumsum(values, axis=axis))
     flat = arrays.reshape(array, held(np.array([-1]), named("int8")))
     np.testing.assert_array_equal(flat.values, values.ravel())
+
+
+def test_inverses_and_cholesky_factors_are_numpys(ee: Any) -> None:
+    matrix = [[4.0, 2, 0.5], [2, 5, 1], [0.5, 1, 3]]
+    array = ee.Array(matrix)
+    np.testing.assert_allclose(computed(array.matrixInverse()).values, np.linalg.inv(matrix), rtol=1e-12)
+    low = computed(array.matrixCholeskyDecomposition())["L"].values
+    np.testing.assert_allclose(low, np.linalg.cholesky(matrix), rtol=1e-12)
+    for name in ("matrixInverse", "matrixCholeskyDecomposition"):
+        with pytest.raises(EarthEngineError, match=r"(?i)singular|positive definite"):
+            computed(getattr(ee.Array([[0.0, 0], [0, 0]]), name)())

@@ -69,6 +69,13 @@ def test_projections(ee: Any) -> None:
     assert encode(computed(degrees)) == {"type": "Projection", "crs": "EPSG:4326", "transform": [1, 0, 0, 0, 1, 0]}
 
 
+def test_the_wkt_of_a_projection_says_the_same_to_others(ee: Any) -> None:
+    from rasterio.crs import CRS
+
+    for code in ("EPSG:4326", "EPSG:32720", "EPSG:3857"):
+        assert CRS.from_wkt(computed(ee.Projection(code).wkt())) == CRS.from_string(code)
+
+
 def test_a_wkt_gets_its_code(ee: Any) -> None:
     for code in ("EPSG:27572", UTM, "EPSG:3857"):
         wkt = reprojection.parsed(code).to_wkt("WKT1_GDAL")

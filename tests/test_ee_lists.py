@@ -90,6 +90,12 @@ DICTIONARIES: list[tuple[Made, Any]] = [
     (lambda ee: ee.Dictionary({"b": 1, "a": 2}).toArray(["b", "a"], 1), [[1, 2]]),
     (lambda ee: ee.Dictionary({"b": ee.Array([3]), "a": 2}).toArray(["b"]), [3]),
     (lambda ee: ee.Dictionary({"a": 1}).getNumber("a"), 1),
+    (lambda ee: ee.Dictionary({"a": "b"}).getString("a"), "b"),
+    (lambda ee: ee.Dictionary({"a": ee.Array([1, 2])}).getArray("a"), [1, 2]),
+    (lambda ee: ee.Dictionary({"a": ee.Geometry.Point([1, 2])}).getGeometry("a").coordinates(), [1, 2]),
+    (lambda ee: ee.List([0, ee.Array([[1], [2]])]).getArray(1), [[1], [2]]),
+    (lambda ee: ee.List([ee.Geometry.Point([1, 2])]).getGeometry(0).coordinates(), [1, 2]),
+    (lambda ee: ee.List([1, None, 3, 4]).filter(ee.Filter.gt("item", 2)), [3, 4]),
 ]  # fmt: skip
 
 

@@ -123,6 +123,25 @@ def test_entropy_is_of_the_values_frequencies(kinds: int, seed: int) -> None:
     assert found.data[1, 1] == pytest.approx(-(share * np.log2(share)).sum())
 
 
+@pytest.mark.parametrize(("new", "old"), [("focalMean", "focal_mean"), ("focalMedian", "focal_median")])
+def test_new_names_of_focal_filters_do_the_same(ee: Any, new: str, old: str) -> None:
+    call = ee.apifunction.ApiFunction.call_
+    for more in ({}, {"radius": 30, "kernelType": "square", "units": "meters", "iterations": 2}):
+        first, second = (one(call(f"Image.{name}", image=ee.Image("x"), **more), field()) for name in (new, old))
+        np.testing.assert_array_equal(first, second)
+
+
+def test_focal_mode_and_entropy_of_a_graph(ee: Any) -> None:
+    """Nine values 1 1 1 1 2 2 2 3 3: the mode is 1, the entropy that of the shares 4/9, 3/9, 2/9 in bits."""
+    rows = np.array([[1.0, 2, 3], [1, 2, 3], [1, 2, 1]])
+    grid, context = replace(TEN_METRES, width=3, height=3), field(rows, type_=PixelType("int", 0, 9))
+    mode = pixels(ee.apifunction.ApiFunction.call_("Image.focalMode", ee.Image("x"), 1, "square"), grid, context)[0]
+    assert mode.data[1, 1] == 1
+    entropy = pixels(ee.Image("x").entropy(ee.Kernel.square(1)), grid, context)[0]
+    share = np.array([4, 3, 2]) / 9
+    assert entropy.data[1, 1] == pytest.approx(-(share * np.log2(share)).sum())
+
+
 # -- reduceNeighborhood -----------------------------------------------------------------------------------------------
 
 

@@ -2,8 +2,9 @@
 
     python -m gee.local.implemented cases.json called.json > gee/local/COVERAGE.md
 
-`cases.json` are documented results (`gee.local.conformance`), `called.json` is what the test suite has called:
-`pytest tests/test_ee_*.py -p no:xdist --earth-engine-calls called.json`.
+`cases.json` are documented results (`gee.local.conformance`), `called.json` is what the test suite has called, without the suites
+of random arguments, which know no expected result:
+`pytest tests/test_ee_*.py -k "not any_arguments and not any_elements and not random" -p no:xdist --earth-engine-calls called.json`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 from gee.local.algorithms.reducers.counts import COUNT
 from gee.local.algorithms.reducers.moments import present_anywhere
 from gee.local.bands.pixel_types import DOUBLE
-from gee.local.errors import EarthEngineError
+from gee.local.errors import EarthEngineError, NotImplementedHereError
 from gee.local.reduction import order_statistics
 from gee.local.reduction.calling import Handling, Output, Types, boxed, is_null, make, mean_type, same
 from gee.local.table import algorithm
@@ -215,7 +215,8 @@ def auto_histogram(
     del max_raw  # exact without
 
     def reduce(values: Sequence[np.ndarray], weights: np.ndarray) -> list[Output]:
-        _no_pixels("autoHistogram", values[0])
+        if values[0].ndim > 1:
+            raise NotImplementedHereError("this local Earth Engine does not implement Reducer.autoHistogram per pixel.")
         kept, share = values[0][weights > 0], weights[weights > 0]
         if not kept.size:
             return [(np.zeros((0, 2)), np.zeros(()))]
