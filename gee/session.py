@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import ee
@@ -17,6 +17,9 @@ from google.oauth2 import service_account
 
 from gee.errors import KEY_FILE_SETTING, PROJECT_SETTING, translated
 from infra.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"
 GOOGLE = ("googleapis.com", "google.com")
@@ -45,6 +48,17 @@ class Connection:
     key_file: str | None = None
     anonymous: bool = False
     high_volume: bool = False
+
+
+def connection_of(settings: Settings) -> Connection:
+    """Connection that the settings name; an Earth Engine other than Google's has no login, unless there is a key."""
+    url, key_file = settings.earth_engine_url, settings.earth_engine_key_file
+    return Connection(
+        project=settings.earth_engine_project,
+        url=url,
+        key_file=key_file,
+        anonymous=_is_foreign(url) and key_file is None,
+    )
 
 
 class _Current:
