@@ -11,8 +11,8 @@ from dask_jobs.compiled import compiled
 from dask_jobs.speckle.neighbourhood import framed
 from infra.errors import InputError
 
-TILE = 256  # pixels: side of what is ranked at once, with its margin, unless the disk is too large for it
-WORD, GROUP = 64, 4096  # ranks that are counted together
+TILE = 96  # pixels: side of what is ranked at once, with its margin, unless the disk is too large for it
+WORD, GROUP = 32, 1024  # ranks that are counted together
 
 
 def focal_median(power: np.ndarray, *, radius: float) -> np.ndarray:
@@ -81,7 +81,8 @@ def _slide(ranks, values, reach, part):  # type: ignore[no-untyped-def] # numba 
                     number += _count(ranks[y + dy, x + margin - reach[dy] - 1], -1, there, words, groups)
                     number += _count(ranks[y + dy, x + margin + reach[dy]], 1, there, words, groups)
             if ranks[y + margin, x + margin] >= 0:
-                low, high = _find((number - 1) // 2, number // 2, there, words, groups)
+                low = _find((number - 1) // 2, there, words, groups)
+                high = low if number % 2 else _find(number // 2, there, words, groups)
                 part[y, x] = (values[low] + values[high]) / 2.0
 
 
@@ -96,9 +97,9 @@ def _count(rank, change, there, words, groups):  # type: ignore[no-untyped-def] 
 
 
 @numba.njit(nogil=True)
-def _find(first, second, there, words, groups):  # type: ignore[no-untyped-def] # numba infers types
-    """Ranks of the two in the middle, which are the same or neighbours."""
-    left, at = first, 0
+def _find(place, there, words, groups):  # type: ignore[no-untyped-def] # numba infers types
+    """Rank in the tile of what has this place in the disk."""
+    left, at = place, 0
     while groups[at] <= left:
         left -= groups[at]
         at += 1
@@ -110,10 +111,4 @@ def _find(first, second, there, words, groups):  # type: ignore[no-untyped-def] 
     while there[at] <= left:
         left -= there[at]
         at += 1
-    low = at
-    if second == first:
-        return low, low
-    at += 1
-    while not there[at]:
-        at += 1
-    return low, at
+    return at

@@ -7,6 +7,7 @@ import numpy as np
 
 from dask_jobs.compiled import compiled
 from dask_jobs.speckle.neighbourhood import framed, noise_of
+from dask_jobs.statistics.sorting_network import compare_exchanges
 
 HALF = 3  # 7 x 7
 STEP = 2  # pixels from a 3 x 3 to the next
@@ -45,7 +46,7 @@ def refined_lee(power: np.ndarray, *, looks: float | None = None) -> np.ndarray:
     centres = np.array([STEP * (down * width + right) for down, right in CENTRES])
     halves = np.array([[down * width + right for down, right in half] for half in _halves()])
     made = np.empty(power.shape)
-    compiled(_refine)(frame, centres, halves, noise, made)
+    compiled(_refine)(frame, centres, halves, compare_exchanges(NINE), noise, made)
     return made
 
 
@@ -57,15 +58,17 @@ def _halves() -> list[list[tuple[int, int]]]:
 
 # Only the half window that is chosen is looked at, relative to the pixel itself: constants come back to the bit.
 @numba.njit(nogil=True)
-def _refine(frame, centres, halves, noise, made):  # type: ignore[no-untyped-def] # numba infers types
-    means = np.full(frame.shape, np.nan)
-    spreads = np.full(frame.shape, np.nan)
+def _refine(frame, centres, halves, network, noise, made):  # type: ignore[no-untyped-def] # numba infers types
+    means, spreads = np.full(frame.shape, np.nan), np.full(frame.shape, np.nan)
     _threes(frame, noise < 0, means, spreads)
     flat, flat_means, flat_spreads = frame.ravel(), means.ravel(), spreads.ravel()
-    around, smallest = np.empty(NINE), np.empty(SMALLEST)
+    around, rows, noises = np.empty(NINE), np.empty((NINE, made.shape[1])), np.full(made.shape[1], noise)
     for y in range(made.shape[0]):
+        first = (y + HALF) * frame.shape[1] + HALF
+        if noise < 0:
+            _least_spread(flat_spreads, first, centres, network, rows, noises)
         for x in range(made.shape[1]):
-            at = (y + HALF) * frame.shape[1] + x + HALF
+            at = first + x
             value = flat[at]
             if value != value:
                 made[y, x] = np.nan
@@ -73,11 +76,9 @@ def _refine(frame, centres, halves, noise, made):  # type: ignore[no-untyped-def
             for k in range(NINE):
                 around[k] = flat_means[at + centres[k]]
             mean, variance = _half_moments(flat, at, halves[_side(around)])
-            if not variance > 0:
-                made[y, x] = mean
-                continue
-            own = noise if noise >= 0 else _least_spread(flat_spreads, at, centres, smallest)
-            share = (variance - mean * mean * own) / ((1.0 + own) * variance) if own < np.inf else 0.0
+            share = 0.0
+            if variance > 0 and noises[x] < np.inf:
+                share = (variance - mean * mean * noises[x]) / ((1.0 + noises[x]) * variance)
             made[y, x] = mean + min(max(share, 0.0), 1.0) * (value - mean)
 
 
@@ -145,24 +146,25 @@ def _half_moments(flat, at, offsets):  # type: ignore[no-untyped-def] # numba in
 
 
 @numba.njit(nogil=True)
-def _least_spread(flat, at, centres, smallest):  # type: ignore[no-untyped-def] # numba infers types
-    """Mean of the five smallest of nine that are there; the centre always is."""
-    smallest[:] = np.inf
-    number = 0
+def _least_spread(flat, first, centres, network, rows, noises):  # type: ignore[no-untyped-def] # numba infers types
+    """Of a row of pixels the mean of the five smallest of nine that are there; the centre always is."""
+    noises[:] = 0.0  # how many are there, at first
     for k in range(NINE):
-        spread = flat[at + centres[k]]
-        if spread != spread:
-            continue
-        number += 1
-        if spread >= smallest[SMALLEST - 1]:
-            continue
-        place = SMALLEST - 1
-        while place > 0 and smallest[place - 1] > spread:
-            smallest[place] = smallest[place - 1]
-            place -= 1
-        smallest[place] = spread
-    number = min(number, SMALLEST)
-    total = 0.0
-    for k in range(number):
-        total += smallest[k]
-    return total / number
+        spread, row = flat[first + centres[k] :], rows[k]
+        for x in range(noises.size):
+            row[x] = spread[x] if spread[x] == spread[x] else np.inf
+            noises[x] += 1.0 if spread[x] == spread[x] else 0.0
+    for k in range(network.shape[0]):
+        upper, lower = rows[network[k, 0]], rows[network[k, 1]]
+        for x in range(noises.size):
+            a, b = upper[x], lower[x]
+            upper[x] = a if a < b else b
+            lower[x] = b if a < b else a
+    total = rows[SMALLEST]  # not one of them
+    total[:] = 0.0
+    for k in range(SMALLEST):
+        row = rows[k]
+        for x in range(noises.size):
+            total[x] += row[x] if k < noises[x] else 0.0
+    for x in range(noises.size):
+        noises[x] = total[x] / min(max(noises[x], 1.0), SMALLEST)
