@@ -56,7 +56,8 @@ tasks:
 `area` takes one of its three keys and may be left out: then the scenes say where. `bbox` selects the pixels whose centre lies inside the
 box and masks nothing; `wkt` and `file` also set pixels outside the polygon to no-data. An area across ±180° is refused. `period` may be left
 out: then all scenes are taken. It takes `start` and `end`, or `last` alone, for jobs on a schedule: `{last: 90d}` is the 90 days up to and with
-today, UTC. New scenes are appended; one that has left the period costs a new store of all dates, and `plan` says so.
+today, UTC. New scenes are appended; one that has left the period costs a new store of all dates, and `plan` says so. Tasks that look for
+scenes in Earth Engine need both, area and period.
 """
 RESERVED_HEAD = """\
 ## Keys of every task

@@ -29,8 +29,8 @@ HEAD = """\
 # A job of sarbatch: `sarbatch plan {file}` shows what it will do and cost, `sarbatch run {file}` does it.
 # Lines that start with "# " and a key show a default: take the "# " away to change it.
 name: {name}
-# area: {{bbox: [-119.9, 34.3, -119.6, 34.6]}}   # longitude and latitude, WGS84; or {{wkt: "POLYGON((…))"}} or {{file: aoi.geojson}}
-# period: {{start: 2021-11-01, end: 2025-02-01}} # UTC dates, the end exclusive; or {{last: 90d}} up to and with today
+{off}area: {{bbox: [-119.9, 34.3, -119.6, 34.6]}}   # longitude and latitude, WGS84; or {{wkt: "POLYGON((…))"}} or {{file: aoi.geojson}}
+{off}period: {{start: 2021-11-01, end: 2025-02-01}} # UTC dates, the end exclusive; or {{last: 90d}} up to and with today
 output: ./products                             # a folder, or s3://bucket/prefix
 tasks:
 """
@@ -43,7 +43,9 @@ def job_template(kind: str, *, file: str = "job.yaml") -> str:
     required = [name for key, name in spec.references().items() if spec.parameters.model_fields[key].is_required()]
     needed = [kinds[name] for name in dict.fromkeys(required)]
     tasks = [_task(one, {other.name: _task_name(other.name) for other in needed}) for one in (*needed, spec)]
-    return HEAD.format(file=file, name=kind) + "\n".join(tasks)
+    # What Earth Engine holds is everywhere and of every year: there, area and period must be said
+    off = "" if "earth-engine" in spec.backends else "# "
+    return HEAD.format(file=file, name=kind, off=off) + "\n".join(tasks)
 
 
 def _task_name(kind: str) -> str:
@@ -55,14 +57,14 @@ def _task(spec: KindSpec, names: dict[str, str]) -> str:
     for name, field in keys_of(spec.parameters).items():
         reference = next((mark for mark in field.metadata if isinstance(mark, TaskReference)), None)
         lines += _field(name, field, "    ", value=names.get(reference.kind) if reference else None)
+    tiled = "earth-engine" in spec.backends
+    costs = "EECU-hours of Earth Engine and Dask core-hours" if tiled else "Dask core-hours"
+    budget = "eecu_hours: 10, core_hours: 10" if tiled else "core_hours: 10"
     lines += [
         *_comment("which engine makes it: auto, dask, earth-engine", "    "),
         "    # backend: auto",
-        *_comment(
-            "what it may cost, Dask core-hours; and how long it may take, ISO 8601 duration",
-            "    ",
-        ),
-        "    # budget: {core_hours: 10}",
+        *_comment(f"what it may cost, {costs}; and how long it may take, ISO 8601 duration", "    "),
+        f"    # budget: {{{budget}}}",
         "    # deadline: P1D",
     ]
     return "\n".join(lines) + "\n"
@@ -90,8 +92,8 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
     if field.is_required():
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else (EXAMPLES.get(name),)
         return [*lines, f"{indent}{name}: {shown(choices[0])}"]
-    default = field.default if field.default is not None else EXAMPLES.get(name)
-    return [*lines, f"{indent}# {name}: {shown(default)}"]
+    example = field.examples[0] if field.examples else EXAMPLES.get(name)
+    return [*lines, f"{indent}# {name}: {shown(example if field.default is None else field.default)}"]
 
 
 def _as_many_as_fit(values: dict[str, Any], *, room: int) -> dict[str, str]:

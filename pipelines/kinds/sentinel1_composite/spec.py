@@ -9,9 +9,10 @@ from typing import Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.kinds.model import KindSpec, ProductSpec, Strict
-from pipelines.kinds.sentinel1_parameters import REDUCER, REDUCERS, Quantity, Sentinel1, quantity_units
+from pipelines.kinds.sentinel1.parameters import REDUCER, REDUCERS, Quantity, Sentinel1, quantity_units
 
 UNFILTERED = "_unfiltered"
+NAMED = ("median", "mean", "stdDev", "count")  # reducers; percentiles follow
 
 
 class Composite(Strict):
@@ -36,7 +37,8 @@ class Sentinel1Composite(Sentinel1):
         for name in value:
             if not REDUCER.fullmatch(name):
                 raise ValueError(f"'{name}' is no reducer; there are {REDUCERS}")
-        return list(dict.fromkeys(value))
+        rest = sorted(set(value) - set(NAMED))
+        return [*(name for name in NAMED if name in value), *rest]
 
     @model_validator(mode="after")
     def _twin_of_something(self) -> Sentinel1Composite:
@@ -52,13 +54,6 @@ class Measure:
     quantity: str
     reducer: str
     filtered: bool
-
-    @property
-    def name(self) -> str:
-        """Name of the product."""
-        if self.reducer == "count":
-            return "count"
-        return f"{self.quantity}_{self.reducer}"
 
 
 def measures(parameters: Sentinel1Composite) -> dict[str, Measure]:

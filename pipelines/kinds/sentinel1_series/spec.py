@@ -8,14 +8,14 @@ from pydantic import Field
 
 from pipelines.kinds.model import KindSpec, ProductSpec
 from pipelines.kinds.sentinel1_composite.spec import WORDS
-from pipelines.kinds.sentinel1_parameters import Quantity, Sentinel1, quantity_units
+from pipelines.kinds.sentinel1.parameters import Quantity, Sentinel1, quantity_units
 
 
 class Sentinel1Series(Sentinel1):
     """Parameters of `sentinel1-series`."""
 
     start: int = Field(0, ge=0, description="passes left out at the beginning")
-    limit: int | None = Field(None, ge=1, description="passes at most; all if left out", examples=[10])
+    limit: int | None = Field(None, ge=1, description="passes at most, instead of all", examples=[10])
 
 
 def _row(quantity: str) -> ProductSpec:

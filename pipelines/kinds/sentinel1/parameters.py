@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from infra.grid import earth_crs
 from pipelines.kinds.model import Parameters, Strict, TaskReference, not_in_key
@@ -15,10 +15,12 @@ GRD = "COPERNICUS/S1_GRD"
 GRD_FLOAT = "COPERNICUS/S1_GRD_FLOAT"
 OPERA = "OPERA/RTC/L2_V1/S1"
 Collection = Literal["COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S1_GRD", "OPERA/RTC/L2_V1/S1"]
+ORBITS = 175  # relative orbits of a cycle of 12 days
 GRD_LOOKS = 4.4  # equivalent number of looks of the IW GRD products of high resolution
 NEEDS_LOOKS = ("lee", "gamma_map", "lee_sigma")
 Filter = Literal["boxcar", "focal_median", "lee", "refined_lee", "gamma_map", "lee_sigma", "multi_temporal"]
 Quantity = Literal["vv_db", "vh_db", "vv", "vh", "ratio_db", "ratio"]
+WINDOW, RADIUS = 7, 50.0  # pixels, metres: of a filter that is given none
 REDUCER = re.compile(r"median|mean|stdDev|count|p(0[1-9]|[1-9][0-9])")
 REDUCERS = "median, mean, stdDev, count, p01 to p99"
 
@@ -26,11 +28,11 @@ REDUCERS = "median, mean, stdDev, count, p01 to p99"
 class Speckle(Strict):
     """How speckle is filtered, in power, at the scenes' own pixel spacing."""
 
-    filter: Filter = Field(description="which filter, as docs/speckle.md defines it")
+    filter: Filter = Field(description="which filter, as docs/speckle.md defines it", examples=["refined_lee"])
     window: int | None = Field(
-        None, ge=3, le=31, description="side of the window, pixels, odd; 7 if left out; refined_lee has 7 always"
+        None, ge=3, le=31, description="side of the window, pixels, odd, instead of 7; refined_lee has 7 always"
     )
-    radius: float | None = Field(None, gt=0, le=1000, description="of the disk of focal_median, metres; 50 if left out")
+    radius: float | None = Field(None, gt=0, le=1000, description="of the disk of focal_median, metres, instead of 50")
     looks: float | None = Field(
         None,
         gt=0,
@@ -41,6 +43,15 @@ class Speckle(Strict):
     strong_db: float = Field(
         5.0, description="power from which lee_sigma may take a pixel for a point target, dB", ge=-30, le=40
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_filter(cls, value: Any) -> Any:
+        """What is left out is filled in here, so that saying a default makes no other key."""
+        if not isinstance(value, dict):
+            return value
+        name, default = ("radius", RADIUS) if value.get("filter") == "focal_median" else ("window", WINDOW)
+        return value if value.get(name) is not None else {**value, name: default}
 
     @model_validator(mode="after")
     def _what_the_filter_knows(self) -> Speckle:
@@ -58,9 +69,9 @@ class Speckle(Strict):
 class ValidRange(Strict):
     """Power outside is no data, in every polarization."""
 
-    min: float | None = Field(None, description="least value that counts")
-    max: float | None = Field(None, description="greatest value that counts")
-    units: Literal["power", "dB"] = Field("power", description="of both")
+    min: float | None = Field(None, description="least value that counts", examples=[-30])
+    max: float | None = Field(None, description="greatest value that counts", examples=[20])
+    units: Literal["power", "dB"] = Field("power", description="of both", examples=["dB"])
 
     @model_validator(mode="after")
     def _a_range(self) -> ValidRange:
@@ -126,46 +137,38 @@ class Export(Strict):
         return self
 
 
-def _one_to_175(orbits: list[int]) -> list[int]:
-    for orbit in orbits:
-        if not 1 <= orbit <= 175:
-            raise ValueError(f"relative orbits are 1 to 175, not {orbit}")
-    return sorted(set(orbits))
-
-
 class Sentinel1(Parameters):
     """Parameters of both Sentinel-1 kinds."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    collection: Collection | None = Field(
-        None,
+    # Where scenes are found is no part of the key: which ones they are is (their ids, or the stack's key)
+    collection: Collection | None = not_in_key(
+        GRD_FLOAT,
         description="of Earth Engine: S1_GRD_FLOAT and S1_GRD are sigma nought on the ellipsoid (power, dB), OPERA's RTC is terrain-flattened "
-        "gamma nought; S1_GRD_FLOAT if neither this nor `stack` is given",
+        "gamma nought; with `stack`, none unless it is given",
     )
-    stack: Annotated[str | None, TaskReference("backscatter-stack")] = Field(
+    stack: Annotated[str | None, TaskReference("backscatter-stack")] = not_in_key(
         None,
         description="name of the backscatter-stack task whose RTC scenes are used on Dask; beside `collection` only where both "
         "are the same product (OPERA)",
     )
     pass_: Literal["ascending", "descending", "both"] = Field("both", alias="pass", description="direction of flight")
-    orbits: Annotated[list[int], AfterValidator(_one_to_175)] | None = Field(
-        None, description="relative orbits, 1 to 175; all if left out", examples=[[58, 131]]
+    orbits: list[int] | None = Field(
+        None, description="relative orbits, 1 to 175, instead of all", examples=[[58, 131]]
     )
     platforms: list[Literal["S1A", "S1B", "S1C", "S1D"]] | None = Field(
-        None, description="satellites; all if left out", examples=[["S1A"]]
+        None, description="satellites, instead of all", examples=[["S1A"]]
     )
     polarizations: list[Literal["VV", "VH"]] | None = Field(
-        None, description="that a scene must have; those that the quantities need if left out", examples=[["VV", "VH"]]
+        None, description="that a scene must have, instead of those that the quantities need", examples=[["VV", "VH"]]
     )
     incidence_angle: tuple[float, float] | None = Field(
         None,
-        description="least and greatest incidence angle, degrees; GRD collections alone tell it",
+        description="least and greatest incidence angle that count, degrees; GRD collections alone tell it",
         examples=[[31, 45]],
     )
     border_noise: BorderNoise | None = Field(None, description="mask of the noise at the edges of GRD scenes")
     valid_range: ValidRange | None = Field(None, description="powers that count")
-    speckle: Speckle | None = Field(None, description="speckle filter; none if left out")
+    speckle: Speckle | None = Field(None, description="speckle filter")
     quantities: list[Quantity] = Field(
         ["vv_db", "vh_db", "ratio_db"],
         min_length=1,
@@ -173,14 +176,34 @@ class Sentinel1(Parameters):
     )
     grid: OutputGrid | None = Field(
         None,
-        description="of the products; left out: the scenes' own lattice (GRD: the UTM zone of the area's middle, 10 m)",
+        description="of the products, instead of the scenes' own lattice (GRD: the UTM zone of the area's middle, 10 m)",
     )
     export: Export = not_in_key(Export(), description="where Earth Engine puts its files, and how they are cut")
 
-    @field_validator("quantities", "platforms", "polarizations")
+    @field_validator("platforms", "polarizations")
     @classmethod
-    def _once(cls, value: list[str] | None) -> list[str] | None:
-        return list(dict.fromkeys(value)) if value else value
+    def _sorted(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and not value:
+            raise ValueError("is empty: leave it out to take all")
+        return sorted(set(value)) if value else value
+
+    @field_validator("orbits")
+    @classmethod
+    def _one_to_175(cls, orbits: list[int] | None) -> list[int] | None:
+        if orbits is None:
+            return None
+        if not orbits:
+            raise ValueError("is empty: leave it out to take all")
+        for orbit in orbits:
+            if not 1 <= orbit <= ORBITS:
+                raise ValueError(f"relative orbits are 1 to {ORBITS}, not {orbit}")
+        return sorted(set(orbits))
+
+    @field_validator("quantities")
+    @classmethod
+    def _in_one_order(cls, value: list[str]) -> list[str]:
+        """Whatever the order in the job file: the same products have the same key."""
+        return [name for name in get_args(Quantity) if name in value]
 
     @field_validator("incidence_angle")
     @classmethod
@@ -192,9 +215,9 @@ class Sentinel1(Parameters):
     @model_validator(mode="before")
     @classmethod
     def _some_source(cls, value: Any) -> Any:
-        if isinstance(value, dict) and not value.get("collection") and not value.get("stack"):
-            return {**value, "collection": GRD_FLOAT}
-        return value
+        if not isinstance(value, dict) or value.get("collection"):
+            return value
+        return {**value, "collection": None if value.get("stack") else GRD_FLOAT}
 
     @model_validator(mode="after")
     def _one_product(self) -> Sentinel1:
