@@ -1,0 +1,110 @@
+"""Exports of small tiles on a local Earth Engine: its server, its faults, and an image that knows where its pixels are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ee
+import httpx
+import numpy as np
+import pytest
+import rasterio
+
+from gee.exports import NO_DATA, Destination, Export, tile_path
+from gee.local.folders import settings_of
+from gee.local.operations.queue import QueueLimits
+from gee.local.server.serving import serving
+from gee.session import Connection, initialize
+from gee.tiles import Tile
+
+PROJECT = "local-demo"
+CRS = "EPSG:32720"
+GRID = (10.0, 0.0, 499_980.0, 0.0, -10.0, 8_000_040.0)
+FOLDER = Destination(to="folder", folder="sarbatch")
+BANDS = ("column", "row")
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """A local Earth Engine, its client being the process's.
+
+    Attributes
+    ----------
+    files : folder of the settings in which its exports appear
+    """
+
+    url: str
+    files: Path
+
+    def set_faults(self, *faults: dict[str, Any]) -> None:
+        """These alone go wrong from now on."""
+        answer = httpx.post(f"{self.url}/local/faults", json={"faults": faults})
+        assert answer.status_code == 200, answer.text
+
+    def happened(self) -> list[int]:
+        """How often each fault has."""
+        return [one["happened"] for one in httpx.get(f"{self.url}/local/faults").json()["faults"]]
+
+    def states(self) -> dict[str, int]:
+        """How many operations are in each state."""
+        found: dict[str, int] = httpx.get(f"{self.url}/local/status").json()["operations"]
+        return found
+
+    def read(self, tile: Tile, *, name: str | None = None) -> np.ndarray:
+        """Pixels of an exported tile, dims (band, y, x), NaN where there are none."""
+        with rasterio.open(tile_path(FOLDER, name or tile.name, files=str(self.files))) as file:
+            assert (file.width, file.height) == (tile.width, tile.height)
+            assert tuple(file.transform)[:6] == tile.transform(GRID)
+            assert set(file.nodatavals) == {NO_DATA}
+            values = file.read()
+        return np.where(values == NO_DATA, np.nan, values)
+
+
+@contextmanager
+def local_engine(folder: Path, *, running: int = 2, queued: int = 3000) -> Iterator[LocalEngine]:
+    """Server for the block, and the client on it, which waits for nothing between its attempts."""
+    limits = QueueLimits(running=running, queued=queued)
+    with (
+        serving(settings_of(folder, threads=1, limits=limits)) as url,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("googleapiclient.http.time", SimpleNamespace(sleep=lambda seconds: None))
+        initialize(Connection(project=PROJECT, url=url, anonymous=True))
+        try:
+            yield LocalEngine(url, folder)
+        finally:
+            ee.Reset()
+
+
+def coordinates() -> ee.Image:
+    """Image of each pixel's column and row on GRID; every seventh column has no data."""
+    image = ee.Image.pixelCoordinates(ee.Projection(CRS, list(GRID))).floor().rename(list(BANDS))
+    return image.updateMask(image.select("column").mod(7).neq(3))
+
+
+def expected(tile: Tile) -> np.ndarray:
+    """What a tile of `coordinates` holds, dims (band, y, x)."""
+    rows, columns = np.mgrid[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width].astype(float)
+    return np.where(columns % 7 == 3, np.nan, np.stack([columns, rows]))
+
+
+def export_of(tile: Tile, *, image: ee.Image | None = None, bands: Sequence[str] = BANDS, **more: Any) -> Export:
+    """Export of a tile of an image, `coordinates` where none is given."""
+    return Export(
+        **{
+            "image": coordinates() if image is None else image,
+            "bands": tuple(bands),
+            "crs": CRS,
+            "transform": tile.transform(GRID),
+            "width": tile.width,
+            "height": tile.height,
+            "destination": FOLDER,
+            "name": tile.name,
+            **more,
+        }
+    )
