@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from gee.speckle.neighbourhood import mean, pinned, square
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ee

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
+from typing import TYPE_CHECKING
 
 from gee.speckle.boxcar import boxcar
 from gee.speckle.choice import Speckle
@@ -13,7 +13,6 @@ from gee.speckle.lee import lee
 from gee.speckle.lee_sigma import lee_sigma
 from gee.speckle.multi_temporal import multi_temporal
 from gee.speckle.refined_lee import refined_lee
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ee

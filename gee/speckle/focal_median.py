@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-
+from typing import TYPE_CHECKING
 
 from gee.speckle.neighbourhood import disk, median, pinned
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ee

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from gee.speckle.minimum_error import drawn_to_pixel, noise_of
 from gee.speckle.neighbourhood import mean, pinned, square, variance
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ee

@@ -84,9 +84,10 @@ def median(image: ee.Image, kernel: ee.Kernel, *, most: int) -> ee.Image:
 def pinned(filtered: ee.Image, image: ee.Image) -> ee.Image:
     """Result of neighbourhoods of `image`, computed on that image's own pixels and with its properties."""
     result = filtered.rename(image.bandNames()).reproject(image.select(0).projection())
-    return ee.Image(result.copyProperties(image, image.propertyNames()))
+    described: ee.Image = ee.Image(result.copyProperties(image, image.propertyNames()))
+    return described
 
 
 def _reduced(image: ee.Image, reducer: ee.Reducer, kernel: ee.Kernel, *, own: bool) -> ee.Image:
-    found: ee.Image = image.reduceNeighborhood(reducer=reducer, kernel=kernel, inputWeight="kernel", skipMasked=own)
+    found = image.reduceNeighborhood(reducer=reducer, kernel=kernel, inputWeight="kernel", skipMasked=own)
     return found.rename(image.bandNames())

@@ -54,7 +54,7 @@ def refined_lee(image: ee.Image, *, looks: float | None = None) -> ee.Image:
     def chosen(statistic: Callable[[ee.Image, ee.Kernel], ee.Image]) -> ee.Image:
         """Statistic of the half window that each pixel gets."""
         halves = {side: statistic(image, cells(_half(*side))) for side in sides}
-        found = ee.Image(0)
+        found: ee.Image = ee.Image(0)
         for pair, wins in zip(reversed(PAIRS), reversed(winners), strict=True):
             own = halves[pair[0]].where(seconds[pair], halves[pair[1]])
             found = own if pair is PAIRS[-1] else found.where(wins, own)
@@ -101,4 +101,5 @@ def _quietest(image: ee.Image) -> ee.Image:
     least = ee.ImageCollection.fromImages(ratios).toArrayPerBand(0).arraySort().arraySlice(0, 0, QUIET)
     there = least.lt(MISSING)
     total, number = (one.arrayReduce(ee.Reducer.sum(), [0]).arrayGet([0]) for one in (least.multiply(there), there))
-    return ee.Image(total.divide(number.max(1)))
+    mean: ee.Image = total.divide(number.max(1))
+    return mean
