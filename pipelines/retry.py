@@ -42,7 +42,7 @@ def verdict(attempts: Sequence[Ended], *, most: int) -> Verdict:
     transient, quota, stopped (another driver holds the lease): again, later each time. An attempt that got further
     than those before it starts the count anew: a driver may die any number of times as long as something is kept. So
     does the user who asks for another attempt.
-    user, credentials, engine, internal, cancelled: never. resource: never unchanged; no kind can be split yet, so not at all.
+    user, credentials, engine, internal, cancelled: never. resource: never unchanged; whoever asks has split the tile before, if it could be.
     """
     last = attempts[-1]
     if last.error_class not in PATIENT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from infra.errors import StateError
 from pipelines.backends.protocol import State
 from pipelines.keys import request_id
-from pipelines.orders import Order
+from pipelines.orders import WHOLE, Order
 from pipelines.plan import Plan, TaskPlan, refuse
 from pipelines.products import published, to_json
 from pipelines.registry import open_registry
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
-from pipelines.standing import Standing
-from pipelines.step import nonce, note_run, product_row, stepper
+from pipelines.standing import Standing, is_replaced
+from pipelines.step import note_run, product_row, stepper
+from pipelines.stepping import nonce
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -87,15 +88,15 @@ def record(plan: Plan, registry: Registry) -> RunRow:
     """
     unfinished = registry.newest_run(job=plan.job, output=plan.output.url, unfinished=True)
     if unfinished is not None:
-        if [(task.name, task.key) for task in registry.tasks(unfinished.id)] == [
-            (task.task, task.order.key) for task in plan.tasks
+        if [(task.name, task.key, task.backend) for task in registry.tasks(unfinished.id)] == [
+            (task.task, task.order.key, task.backend) for task in plan.tasks
         ]:
             return unfinished
         cancel(registry, unfinished.id)
     run = RunRow(id=_new_id(), job=plan.job, output=plan.output.url, job_text=plan.job_text, document=plan.to_json())
     word = nonce(plan.output)
     tasks = [_task_row(run.id, position, task) for position, task in enumerate(plan.tasks)]
-    operations = [_first_operation(run.id, task, word) for task in plan.tasks]
+    operations = [row for task in plan.tasks for row in first_operations(run.id, task, word=word, registry=registry)]
     registry.add_run(run, tasks, operations)
     for task in plan.tasks:
         if task.state == "done":
@@ -214,19 +215,50 @@ def _task_row(run: str, position: int, task: TaskPlan) -> TaskRow:
     )
 
 
-def _first_operation(run: str, task: TaskPlan, word: str) -> OperationRow:
-    """First operation of a task: done if its key is, else the attempt that goes on from what lies in the output."""
+def first_operations(run: str, task: TaskPlan, *, word: str, registry: Registry) -> list[OperationRow]:
+    """Operations of a task as a run begins: all done if its key is, else the attempts that go on from what is there."""
     from pipelines.backends.desk import Desk
 
-    attempt = Desk(task.order.desk).next_attempt()
-    done = task.state == "done"
-    return OperationRow(
-        run=run,
-        task=task.task,
-        key=task.order.key,
-        attempt=attempt,
-        request_id=request_id(nonce=word, key=task.order.key, tile="whole", attempt=attempt),
-        believed=State.DONE if done else State.WAITING,
-        engine_state="published" if done else "",
-        progress=1.0 if done else None,
-    )
+    order, done = task.order, task.state == "done"
+    known = _earlier(registry, order.key, word) if order.tiles and not done else {}
+    attempts = dict(_begun(order.tiles, known)) | {WHOLE: Desk(order.desk).next_attempt()}
+    return [
+        OperationRow(
+            run=run,
+            task=task.task,
+            key=order.key,
+            tile=tile,
+            attempt=attempt,
+            request_id=request_id(nonce=word, key=order.key, tile=tile, attempt=attempt),
+            believed=State.DONE if done else State.WAITING,
+            engine_state="published" if done else "",
+            progress=1.0 if done else None,
+        )
+        for tile, attempt in attempts.items()
+    ]
+
+
+def _earlier(registry: Registry, key: str, word: str) -> dict[str, OperationRow]:
+    """Newest attempt at each tile of a key that any run of the same output knows: `word` is the output's."""
+    newest: dict[str, OperationRow] = {}
+    for row in registry.operations(key=key):
+        ours = row.request_id == request_id(nonce=word, key=key, tile=row.tile, attempt=row.attempt)
+        if ours and (row.tile not in newest or row.attempt >= newest[row.tile].attempt):
+            newest[row.tile] = row
+    return newest
+
+
+def _begun(tiles: Iterable[str], known: Mapping[str, OperationRow]) -> Iterator[tuple[str, int]]:
+    """Tile and attempt to begin with: the same again where the engine may still have it, the next where it failed.
+
+    A tile that was too large once is not tried again: the smaller ones that took its place are.
+    """
+    for tile in tiles:
+        row = known.get(tile)
+        if row is None:
+            yield tile, 1
+        elif is_replaced(row):
+            yield from _begun(str((row.error or {})["split"]).split(), known)
+        else:
+            failed = row.believed in {State.FAILED, State.CANCELLED, State.LOST} and row.handle is not None
+            yield tile, row.attempt + failed

@@ -1,10 +1,15 @@
-"""How a run stands: its tasks and operations, read once and kept current with what this process changes."""
+"""How a run stands: its tasks and operations, read once and kept current with what this process changes.
+
+A task is one operation, or many: tiles, and then the one that puts them together. A tile that was too large for its
+engine is replaced by smaller ones; its row says so, and no longer counts for what the task still needs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from pipelines.backends.protocol import State
+from pipelines.orders import WHOLE
 from pipelines.registry.rows import OperationRow, TaskRow
 
 SENT = frozenset({State.SUBMITTING, State.QUEUED, State.RUNNING, State.PUBLISHING, State.CANCELLING})
@@ -39,8 +44,13 @@ class Standing:
         return [tiles[number] for tiles in self._tiles(task) for number in sorted(tiles)]
 
     def latest(self, task: str | None = None) -> list[OperationRow]:
-        """Newest attempt at each tile (of one task), in the job's order."""
-        return [tiles[max(tiles)] for name in ([task] if task else self.tasks) for tiles in self._tiles(name)]
+        """Newest attempt at each tile (of one task) that was not replaced by smaller ones, in the job's order."""
+        rows = (tiles[max(tiles)] for name in ([task] if task else self.tasks) for tiles in self._tiles(name))
+        return [row for row in rows if not is_replaced(row)]
+
+    def tiles(self, task: str) -> list[OperationRow]:
+        """Newest attempt at each tile of a task but the one that puts them together."""
+        return [row for row in self.latest(task) if row.tile != WHOLE]
 
     def done(self, task: str) -> bool:
         """Whether a task is made."""
@@ -65,3 +75,8 @@ class Standing:
 def is_given_up(operation: OperationRow) -> bool:
     """Whether an operation has failed for good; one that failed without a verdict is still to be judged."""
     return operation.believed == State.FAILED and bool((operation.error or {}).get("verdict"))
+
+
+def is_replaced(operation: OperationRow) -> bool:
+    """Whether smaller tiles have taken an operation's place."""
+    return bool((operation.error or {}).get("split"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.backends.protocol import State
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
-from pipelines.standing import Standing
+from pipelines.standing import Standing, is_replaced
 
 if TYPE_CHECKING:
     from pipelines.registry.registry import Registry
@@ -47,7 +47,11 @@ def _run(registry: Registry, run: RunRow) -> dict[str, Any]:
 def _task(task: TaskRow, standing: Standing) -> dict[str, Any]:
     operations, latest = standing.operations(task.name), standing.latest(task.name)
     worst = min(latest, key=lambda row: ORDER.index(row.believed))
-    errors = [row.error for row in sorted(operations, key=lambda row: row.attempt) if row.error]
+    errors = [
+        row.error for row in sorted(operations, key=lambda row: row.attempt) if row.error and not is_replaced(row)
+    ]
+    # What failed says more than what was not begun because of it
+    errors.sort(key=lambda error: error.get("class") != "cancelled")
     return {
         "task": task.name,
         "kind": task.kind,
@@ -59,15 +63,15 @@ def _task(task: TaskRow, standing: Standing) -> dict[str, Any]:
         "reason": task.reason,
         "error": _error(errors[-1]) if errors and worst.believed != State.DONE else None,
         "estimate": dict(task.estimate),
-        "actual": _actual(latest),
+        "actual": _actual(operations),
         "operations": [_operation(row) for row in operations],
     }
 
 
-def _actual(latest: list[OperationRow]) -> dict[str, float] | None:
-    """What the operations took, added up; None while nothing has ended."""
-    names = sorted({name for row in latest for name in row.usage} - {"advanced"})
-    return {name: sum(row.usage.get(name, 0.0) for row in latest) for name in names} or None
+def _actual(operations: list[OperationRow]) -> dict[str, float] | None:
+    """What the operations took, attempts that failed included, added up; None while nothing has ended."""
+    names = sorted({name for row in operations for name in row.usage} - {"advanced"})
+    return {name: sum(row.usage.get(name, 0.0) for row in operations) for name in names} or None
 
 
 def _operation(row: OperationRow) -> dict[str, Any]:

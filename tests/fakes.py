@@ -42,7 +42,7 @@ from pipelines.kinds.binding import Binding, Continuation, Driver, Request, Surv
 from pipelines.orders import Order, Product
 from pipelines.registry.registry import Registry
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
-from pipelines.step import nonce
+from pipelines.stepping import nonce
 
 BUSY_SECONDS = 60.0
 REFUSALS: dict[str, type[SarbatchError]] = {

@@ -90,6 +90,23 @@ def add_attempt(
     return again
 
 
+def split(
+    connection: Connection, operation: OperationRow, *, into: Sequence[OperationRow], error: Mapping[str, str]
+) -> bool:
+    """Insert the operations that take the place of one, and mark it; whether nobody was first."""
+    change = Change(operation=operation, event="split", columns={"believed": State.FAILED, "error": dict(error)})
+    if change_all(connection, [change])[0] is None:
+        return False
+    o = tables.operation.c
+    there = select(o.tile).where(o.run == operation.run, o.task == operation.task).distinct()
+    known = {row.tile for row in connection.execute(there)}
+    new = [row for row in into if row.tile not in known]
+    check_request_ids(connection, new)
+    insert_all(connection, tables.operation, [asdict(row) for row in new])
+    insert_all(connection, tables.event, [_operation_event(row, "split", _birth(row)) for row in new])
+    return True
+
+
 def end_run(connection: Connection, run_id: str, *, state: RunState) -> bool:
     """End a run that has not ended; whether it was this call that did."""
     open_run = and_(tables.run.c.id == run_id, tables.run.c.ended.is_(None))

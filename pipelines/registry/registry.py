@@ -210,6 +210,23 @@ class Registry:
         with self._database.write() as connection:
             return changes.add_attempt(connection, operation, request_id=request_id, event=event, not_before=not_before)
 
+    def split(self, operation: OperationRow, into: Sequence[OperationRow], *, error: Mapping[str, str]) -> bool:
+        """Put smaller operations in the place of one that nobody has changed since it was read, all or nothing.
+
+        Parameters
+        ----------
+        into : new operations of the same task; those that are there already stay as they are
+        error : of the operation that is replaced; "split" in it names the tiles
+
+        Returns
+        -------
+        ours : whether it was this call that did
+        """
+        from pipelines.registry import changes
+
+        with self._database.write() as connection:
+            return changes.split(connection, operation, into=into, error=error)
+
     def end_run(self, run: str, state: RunState) -> bool:
         """End a run, once: False where it had ended or is not there."""
         from pipelines.registry import changes
