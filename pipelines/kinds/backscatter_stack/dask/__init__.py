@@ -77,9 +77,13 @@ def survey(request: Request) -> Survey:
                     "dates": len(passes[label]),
                     "times": [step.time.isoformat() for step in passes[label]],
                     "covered": [covered_pixels(step, grids[label]) for step in passes[label]],
+                    "passes": [_described(step) for step in passes[label]],
                 }
                 for label in groups
             },
+            "format": parameters.source.format,
+            "masks": sorted(_hidden(parameters)),
+            "resampled": parameters.grid is not None,
             "grid": grid.to_json(),
             "polarizations": polarizations,
             "radiometry": asdict(found.scenes[0].radiometry),
@@ -217,6 +221,15 @@ def _hidden(parameters: BackscatterStack) -> frozenset[str]:
 
 def _fingerprint(scene: Scene) -> list[Any]:
     return [scene.id, scene.release, scene.size, scene.fingerprint]
+
+
+def _described(step: Pass) -> dict[str, Any]:
+    """Which pass a time step is, and the scenes it is made of in their order, for tasks that choose among steps."""
+    known = {
+        name: next((value for scene in step.scenes if (value := getattr(scene, name)) is not None), None)
+        for name in ("platform", "relative_orbit", "pass_direction")
+    }
+    return {**known, "scenes": [[scene.id, scene.release] for scene in step.scenes]}
 
 
 def _whole(grids: Sequence[Grid]) -> Grid:
