@@ -7,8 +7,8 @@ from typing import get_args
 from pydantic import Field
 
 from pipelines.kinds.model import KindSpec, ProductSpec
-from pipelines.kinds.sentinel1_composite.spec import WORDS
 from pipelines.kinds.sentinel1.parameters import Quantity, Sentinel1, quantity_units
+from pipelines.kinds.sentinel1_composite.spec import WORDS
 
 
 class Sentinel1Series(Sentinel1):
