@@ -11,7 +11,8 @@ import numpy as np
 
 from gee.local.errors import EarthEngineError
 from gee.local.geometry import sphere
-from gee.local.geometry.shapes import bent, rebuilt, shape_in
+from gee.local.geometry.shapes import bent, shape_in
+from gee.local.geometry.turns import within_one_turn
 from gee.local.grids.reprojection import metres_per_unit, transformed
 from gee.local.values import WGS84, ErrorMargin, Geometry, Projection
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_METRES = 1.0  # how far bent edges may lie from the true ones where no margin is asked
 LEAST_METRES = 0.001  # of the smallest error margin
 REACH = math.radians(75)  # from a gnomonic plane's centre: beyond, shapes are put together in degrees
-HALF_TURN = 180.0  # degrees
 TOUCH = 1e-10  # radians, 0.6 mm: shapes that are so near touch
 
 
@@ -64,8 +64,6 @@ class Flat:
         tolerance = metres(margin) / metres_per_unit(self.crs)
         if margin is not None and margin.unit == "projected" and margin.value:
             tolerance = margin.value
-        if geometry.shape is not None and geometry.geodesic and geometry.crs == self.crs == WGS84:
-            geometry = Geometry(rebuilt(geometry.shape, _unwrapped), WGS84)
         shape = shape_in(geometry, self.crs, tolerance=tolerance)
         if shape is None:
             raise EarthEngineError("An unbounded geometry has no shape in a projection.")
@@ -86,26 +84,7 @@ class Globe(Flat):
 
     def bent(self, geometry: Geometry, margin: ErrorMargin | None) -> BaseGeometry:
         """Shape whose parts beyond the antimeridian are moved to the other side."""
-        import shapely
-        from shapely.affinity import translate
-
-        shape = _valid(super().bent(geometry, margin))
-        west, _, east, _ = shape.bounds if not shape.is_empty else (0.0, 0.0, 0.0, 0.0)
-        if west >= -HALF_TURN and east <= HALF_TURN:
-            return shape
-        world = shapely.box(-HALF_TURN, -90, HALF_TURN, 90)
-        turns = [translate(shape, 2 * HALF_TURN * turn) for turn in (-1, 0, 1)]
-        return shapely.union_all([shapely.intersection(one, world) for one in turns])
-
-
-def _unwrapped(lonlat: np.ndarray) -> np.ndarray:
-    """Longitudes without jumps; a ring around a pole goes over the pole and back."""
-    found = np.column_stack([np.unwrap(lonlat[:, 0], period=2 * HALF_TURN), lonlat[:, 1]])
-    closed = len(found) > 2 and bool(np.array_equal(lonlat[0], lonlat[-1]))
-    if not closed or abs(found[-1, 0] - found[0, 0]) < HALF_TURN:
-        return found
-    pole = math.copysign(90.0, float(lonlat[:, 1].mean()))
-    return np.vstack([found, [[found[-1, 0], pole], [found[0, 0], pole], found[0]]])
+        return within_one_turn(_valid(super().bent(geometry, margin)), WGS84)
 
 
 @dataclass(frozen=True)

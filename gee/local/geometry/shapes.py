@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gee.local.errors import EarthEngineError
+from gee.local.geometry.turns import FULL_TURN, Longitudes, turn, unwrapped
 from gee.local.grids.reprojection import transformed
 from gee.local.values import WGS84, Geometry
 
@@ -22,6 +24,8 @@ EDGES_LIMIT = 2_000_000
 
 def shape_in(geometry: Geometry, crs: str, *, tolerance: float) -> BaseGeometry | None:
     """Shape of a geometry in a CRS; None where it is unbounded.
+
+    Across the antimeridian x goes on beyond 180 degrees (`gee.local.geometry.turns` brings such shapes back).
 
     Parameters
     ----------
@@ -37,10 +41,17 @@ def shape_in(geometry: Geometry, crs: str, *, tolerance: float) -> BaseGeometry 
     if geometry.crs == crs and not geometry.geodesic:
         return geometry.shape
 
+    if geometry.geodesic and turn(geometry.crs) is not None:
+        geometry = replace(geometry, shape=rebuilt(geometry.shape, unwrapped))
+    width = turn(crs)
+    longitudes = None if width is None else Longitudes(geometry)
+
     def place(xy: np.ndarray) -> np.ndarray:
         found = np.column_stack(transformed(xy[:, 0], xy[:, 1], geometry.crs, crs))
         if not np.isfinite(found).all():
             raise EarthEngineError(f"A geometry has no coordinates in the projection {crs}.")
+        if width is not None and longitudes is not None:
+            found[:, 0] += width * np.round((longitudes.of(xy) / FULL_TURN) - found[:, 0] / width)
         return found
 
     return bent(geometry, place, tolerance=tolerance)

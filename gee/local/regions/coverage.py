@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gee.local.geometry.shapes import shape_in
+from gee.local.geometry.turns import repeated
 from gee.local.grids.reprojection import to_pixels
 from gee.local.pixels import Grid
 from gee.local.regions.area_fractions import fractions
@@ -24,11 +25,13 @@ def pixel_shape(geometry: Geometry, grid: Grid) -> BaseGeometry | None:
     """Shape of a geometry in pixels of a grid, x the column and y the row; None where it is unbounded."""
     import shapely
 
-    a, b, _, d, e, _ = grid.transform
+    a, b, c, d, e, _ = grid.transform
     unit = float(np.sqrt(abs(a * e - b * d)))
     shape = shape_in(geometry, grid.crs, tolerance=BEND * unit)
     if shape is None:
         return None
+    sides = [c + x + y for x in (0, a * grid.width) for y in (0, b * grid.height)]
+    shape = repeated(shape, grid.crs, west=min(sides), east=max(sides))
 
     def place(xy: np.ndarray) -> np.ndarray:
         rows, cols = to_pixels(xy[:, 0], xy[:, 1], grid.transform)

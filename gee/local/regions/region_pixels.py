@@ -11,6 +11,7 @@ import numpy as np
 
 from gee.local.errors import EarthEngineError
 from gee.local.geometry.shapes import shape_in
+from gee.local.geometry.turns import within_one_turn
 from gee.local.grids.reprojection import at_scale, nominal_scale, to_pixels
 from gee.local.pixels import Band, Grid, Image, rendering
 from gee.local.regions.area_fractions import centres_inside, fractions
@@ -116,6 +117,7 @@ def region_of(geometry: Geometry, projection: Projection) -> Region:
     shape = shape_in(geometry, projection.crs, tolerance=BEND * pixel)
     if shape is None:
         raise EarthEngineError("Unable to perform this aggregation on an unbounded region: specify a geometry.")
+    shape = within_one_turn(shape, projection.crs)
     if shape.is_empty:
         return Region(grid=Grid(projection.crs, projection.transform, 1, 1), shape=shape)
 

@@ -10,6 +10,7 @@ from gee.local.algorithms.images.regions import pixel_value
 from gee.local.errors import EarthEngineError
 from gee.local.evaluation.evaluator import Context
 from gee.local.geometry.shapes import shape_in
+from gee.local.geometry.turns import within_one_turn
 from gee.local.grids.reprojection import transformed
 from gee.local.pixels import Image
 from gee.local.reduction.stacks import stacks_of
@@ -85,4 +86,4 @@ def _reached(image: Image, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     shape = None if image.footprint is None else shape_in(image.footprint, WGS84, tolerance=FOOTPRINT_BEND)
     if shape is None:
         return np.ones(lon.shape, bool)
-    return np.asarray(shapely.intersects_xy(shape, lon, lat))
+    return np.asarray(shapely.intersects_xy(within_one_turn(shape, WGS84), lon, lat))
