@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import ee
-import httpx
 import numpy as np
 import pytest
 import rasterio
@@ -43,17 +44,22 @@ class LocalEngine:
 
     def set_faults(self, *faults: dict[str, Any]) -> None:
         """These alone go wrong from now on."""
-        answer = httpx.post(f"{self.url}/local/faults", json={"faults": faults})
-        assert answer.status_code == 200, answer.text
+        self._local("faults", {"faults": faults})
 
     def happened(self) -> list[int]:
         """How often each fault has."""
-        return [one["happened"] for one in httpx.get(f"{self.url}/local/faults").json()["faults"]]
+        return [one["happened"] for one in self._local("faults")["faults"]]
 
     def states(self) -> dict[str, int]:
         """How many operations are in each state."""
-        found: dict[str, int] = httpx.get(f"{self.url}/local/status").json()["operations"]
+        found: dict[str, int] = self._local("status")["operations"]
         return found
+
+    def _local(self, what: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/local/{what}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
 
     def read(self, tile: Tile, *, name: str | None = None) -> np.ndarray:
         """Pixels of an exported tile, dims (band, y, x), NaN where there are none."""
