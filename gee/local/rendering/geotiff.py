@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from gee.local.pixels import Grid, Image
-from gee.local.rendering.blocks import Block, RenderingCancelled, Work, blocks
+from gee.local.rendering.blocks import Block, Work, blocks
 from gee.local.rendering.dtypes import check_no_data, common_dtype, filled
+from gee.local.rendering.optimizing import CACHE_BYTES, optimize
 
 TILE = 256
-CACHE_BYTES = 256 * 2**20  # of GDAL's blocks, for the whole process; rasterio wants bytes
 COMPUTED = 0.7  # share of the progress when the pixels are there and the cloud-optimised copy is still to be made
 
 
@@ -60,9 +60,7 @@ def write_geotiff(
             return found
         first = replace(work, progress=lambda share: work.progress(COMPUTED * share))
         found = _write(parts[0], image, grid, options, first)
-        if work.cancelled():
-            raise RenderingCancelled
-        _optimize(parts[0], parts[1], options, resampling=_resampling(image))
+        optimize(parts[0], parts[1], tile=options.tile, resampling=_resampling(image), cancelled=work.cancelled)
         parts[1].replace(path)
         work.progress(1.0)
     finally:
@@ -149,21 +147,3 @@ def _window(block: Block) -> Any:
 def _resampling(image: Image) -> str:
     """How overviews are made: means of measurements, samples of classes."""
     return "nearest" if all(band.type.precision == "int" for band in image.bands) else "average"
-
-
-def _optimize(source: Path, target: Path, options: TiffOptions, *, resampling: str) -> None:
-    import rasterio
-    from rasterio.shutil import copy
-
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
-        copy(
-            source,
-            target,
-            driver="COG",
-            BIGTIFF="YES",
-            BLOCKSIZE=str(max(options.tile, 128)),
-            COMPRESS="DEFLATE",
-            PREDICTOR="YES",
-            OVERVIEW_RESAMPLING=resampling,
-            NUM_THREADS="2",
-        )

@@ -24,8 +24,12 @@ class Meter:
     def add(self, seconds: float) -> None:
         """Count CPU of the thread that calls, unless that is counted already."""
         if threading.get_ident() != self._own:
-            with self._lock:
-                self._helped += seconds
+            self.add_elsewhere(seconds)
+
+    def add_elsewhere(self, seconds: float) -> None:
+        """Count CPU that no thread of this process took."""
+        with self._lock:
+            self._helped += seconds
 
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -52,3 +56,10 @@ def helping() -> Iterator[None]:
         meter = _meter.get()
         if meter is not None:
             meter.add(time.thread_time() - begun)
+
+
+def count(seconds: float) -> None:
+    """Count CPU that another process took for this computation."""
+    meter = _meter.get()
+    if meter is not None:
+        meter.add_elsewhere(seconds)
