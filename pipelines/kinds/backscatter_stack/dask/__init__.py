@@ -18,7 +18,7 @@ from pipelines.kinds.backscatter_stack.dask.lines import (
     ordered_grids,
     ordered_passes,
 )
-from pipelines.kinds.backscatter_stack.dask.sources import found_scenes, source_s3
+from pipelines.kinds.backscatter_stack.dask.sources import found_scenes, source_paths, source_s3
 from pipelines.kinds.backscatter_stack.dask.work import covered_pixels, stacking_work
 from pipelines.kinds.backscatter_stack.spec import KIND, BackscatterStack
 from pipelines.kinds.binding import Continuation, Driver, Request, Survey
@@ -56,6 +56,7 @@ def survey(request: Request) -> Survey:
         scenes=[_fingerprint(scene) for scene in found.scenes],
         used=[scene.id for scene in found.scenes],
         dropped=dropped,
+        remote=any(path.startswith("s3://") for path in source_paths(parameters)),
         document={
             "groups": {
                 label: {"grid": grids[label].to_json(), "scenes": [scene.to_json() for scene in scenes]}

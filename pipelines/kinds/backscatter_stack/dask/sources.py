@@ -51,6 +51,12 @@ def source_s3(parameters: BackscatterStack, default: S3Options) -> S3Options:
     )
 
 
+def source_paths(parameters: BackscatterStack) -> list[str]:
+    """Places of the source, as the job names them."""
+    given = parameters.source.path
+    return [given] if isinstance(given, str) else list(given)
+
+
 def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
     """Scenes that the source's reader found within area and period, and what was left out."""
     from dask_jobs.passes import drop_outside, filter_period
@@ -58,9 +64,8 @@ def found_scenes(parameters: BackscatterStack, request: Request) -> Found:
 
     source = parameters.source
     s3 = source_s3(parameters, request.output.s3)
-    given = [source.path] if isinstance(source.path, str) else list(source.path)
     search = Search(
-        paths=[Location.parse(path, base=request.folder, s3=s3).url for path in given],
+        paths=[Location.parse(path, base=request.folder, s3=s3).url for path in source_paths(parameters)],
         polarizations=parameters.polarizations,
         s3=s3,
         cache=Path(request.settings.state_dir) / "fingerprints.json",
