@@ -103,15 +103,14 @@ class Certificate:
 
     Attributes
     ----------
-    kind, algorithm : task kind and the version of its algorithm
+    algorithms : task kinds and the versions of their algorithms
     made : UTC
     versions : of the packages that computed
     scenes : what was looked at, in words
     covers : "filter refined_lee", "reducer median", … to how far both agree there
     """
 
-    kind: str
-    algorithm: int
+    algorithms: Mapping[str, int]
     made: datetime
     against: Against
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -127,8 +126,7 @@ class Certificate:
         """Plain values with a digest, which tells a file that was changed or cut short."""
         value = {
             "schema": SCHEMA,
-            "kind": self.kind,
-            "algorithm": self.algorithm,
+            "algorithms": dict(self.algorithms),
             "made": self.made.isoformat(),
             "against": self.against,
             "versions": dict(self.versions),
@@ -150,7 +148,7 @@ class Certificate:
         if value["digest"] != _digest({name: item for name, item in value.items() if name != "digest"}):
             raise ValueError("it has been changed since it was made")
         return cls(
-            **{name: value[name] for name in ("kind", "algorithm", "against", "versions", "scenes")},
+            **{name: value[name] for name in ("algorithms", "against", "versions", "scenes")},
             made=datetime.fromisoformat(value["made"]),
             covers={name: Agreement.from_json(item) for name, item in value["covers"].items()},
         )
@@ -218,10 +216,10 @@ def standing(state_dir: Path, *, kind: str, version: int, covers: Sequence[str],
     if found is None or found.against != against:
         return _missing(state_dir, against)
     name = f"the certificate of {found.made:%Y-%m-%d} against {NAMES[against]}"
-    if found.kind != kind:
-        return Standing(valid=False, words=f"{name} is of {found.kind}, not of {kind}", mends=AGAIN)
-    if found.algorithm != version:
-        words = f"{name} is of version {found.algorithm} of {kind}, and this is version {version}"
+    if kind not in found.algorithms:
+        return Standing(valid=False, words=f"{name} is not about {kind}", mends=AGAIN)
+    if found.algorithms[kind] != version:
+        words = f"{name} is of version {found.algorithms[kind]} of {kind}, and this is version {version}"
         return Standing(valid=False, words=words, mends=AGAIN)
     lacking = [cover for cover in covers if cover not in found.covers]
     if lacking:
