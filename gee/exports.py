@@ -189,14 +189,13 @@ def prepare(destination: Destination) -> None:
                 raise
 
 
-def remote_href(export: Export) -> str:
-    """Where the service puts the tile, as a URL: gs://, Drive's folder, or Earth Engine's asset."""
-    where = export.destination
-    if where.to == "cloud-storage":
-        return f"gs://{where.bucket}/{where.folder}/{export.name}.tif"
-    if where.to == "asset":
-        return f"https://code.earthengine.google.com/?asset={_asset_id(export)}"
-    return f"https://drive.google.com/drive/search?q={_drive_folder(where)}/{export.name}.tif"
+def remote_href(destination: Destination, name: str) -> str:
+    """Where the service puts a tile, as a URL: gs://, Drive's folder, or Earth Engine's asset; `name` as `Export.name`."""
+    if destination.to == "cloud-storage":
+        return f"gs://{destination.bucket}/{destination.folder}/{name}.tif"
+    if destination.to == "asset":
+        return f"https://code.earthengine.google.com/?asset={_asset_id(destination, name)}"
+    return f"https://drive.google.com/drive/search?q={_drive_folder(destination)}/{name}.tif"
 
 
 def tile_path(destination: Destination, name: str, *, files: str | None) -> str:
@@ -246,7 +245,7 @@ def _exporter(export: Export) -> Any:
 def _place(export: Export) -> dict[str, Any]:
     where = export.destination
     if where.to == "asset":
-        return {"assetId": _asset_id(export), "overwrite": True}
+        return {"assetId": _asset_id(where, export.name), "overwrite": True}
     tiff = {
         "fileFormat": "GeoTIFF",
         "formatOptions": {"cloudOptimized": True, "noData": NO_DATA},
@@ -271,5 +270,5 @@ def _asset_folder(destination: Destination) -> str:
     return f"projects/{destination.project}/assets"
 
 
-def _asset_id(export: Export) -> str:
-    return f"{_asset_folder(export.destination)}/{export.destination.folder}/{export.name}"
+def _asset_id(destination: Destination, name: str) -> str:
+    return f"{_asset_folder(destination)}/{destination.folder}/{name}"

@@ -134,7 +134,7 @@ def test_a_bucket_of_a_local_engine_is_a_folder(engine: LocalEngine) -> None:
     path = str(engine.files / "exports/cloud-storage/bucket-1/a/b" / f"{tile.name}.tif")
     assert tile_path(BUCKET, tile.name, files=str(engine.files)) == path
     assert tile_path(BUCKET, tile.name, files=str(engine.files / "exports")) == path
-    assert remote_href(wanted) == f"gs://bucket-1/a/b/{tile.name}.tif"
+    assert remote_href(wanted.destination, wanted.name) == f"gs://bucket-1/a/b/{tile.name}.tif"
     # By name alone: no bucket of Google's can be reached from a test
     assert tile_path(BUCKET, "t", files=None) == "/vsigs/bucket-1/a/b/t.tif"
 
@@ -168,12 +168,12 @@ def test_an_asset_is_made_in_its_folder_and_over_what_was_there(engine: LocalEng
     for again in ("a", "b"):
         assert ended(sent(wanted, f"{tile.name}-{again}"))[0].state == "SUCCEEDED"
     name = f"projects/{PROJECT}/assets/radar/tiles/{tile.name}"
-    assert remote_href(wanted) == f"https://code.earthengine.google.com/?asset={name}"
+    assert remote_href(wanted.destination, wanted.name) == f"https://code.earthengine.google.com/?asset={name}"
     assert [band["id"] for band in ee.data.getAsset(name)["bands"]] == list(BANDS)
 
 
 def test_drive_is_told_as_a_page() -> None:
-    assert remote_href(export_at("drive")) == "https://drive.google.com/drive/search?q=sarbatch/t.tif"
+    assert remote_href(export_at("drive").destination, "t") == "https://drive.google.com/drive/search?q=sarbatch/t.tif"
 
 
 def export_at(to: str, **more: Any) -> Export:
