@@ -1,0 +1,196 @@
+"""Passes: the slices or bursts of one overflight, found from plain values, and made one image of power."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+import ee
+
+from gee.backscatter import DECIBEL, POWER, Backscatter, to_power
+from gee.border_noise import BorderNoise, without_border_noise
+from gee.scenes import GRD, OPERA, SceneInfo
+from infra.errors import InputError
+
+REVOLUTION = timedelta(hours=2)  # more than one of any SAR satellite
+PASS_LENGTH = timedelta(minutes=30)  # a pass is under half a revolution of about 100 minutes
+ANGLE = "angle"  # band of incidence of the GRD collections, degrees
+Range = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassInfo:
+    """Scenes of one overflight of one satellite.
+
+    Attributes
+    ----------
+    scenes : in time order
+    time : UTC, of the first one
+    """
+
+    scenes: tuple[SceneInfo, ...]
+
+    @property
+    def time(self) -> datetime:
+        """UTC, of the first scene."""
+        return self.scenes[0].time
+
+    @property
+    def platform(self) -> str | None:
+        """Satellite, "S1A"."""
+        return self.scenes[0].platform
+
+    @property
+    def absolute_orbit(self) -> int | None:
+        """Orbit since launch."""
+        return self.scenes[0].absolute_orbit
+
+    @property
+    def relative_orbit(self) -> int | None:
+        """Orbit of the cycle, 1 to 175."""
+        return self.scenes[0].relative_orbit
+
+    @property
+    def pass_direction(self) -> str | None:
+        """Direction of flight: "ascending" or "descending"."""
+        return self.scenes[0].pass_direction
+
+
+def group_passes(scenes: Iterable[SceneInfo]) -> tuple[PassInfo, ...]:
+    """Passes in time order, the scenes of each in time order.
+
+    Scenes belong together when platform and absolute orbit are the same, and never because of their date: two orbits may
+    see a place on one day, and a pass may last over midnight. Where a scene does not name its absolute orbit, the
+    relative orbit and 30 minutes from the pass's first scene stand for it.
+    """
+    groups: list[list[SceneInfo]] = []
+    for scene in sorted(scenes, key=lambda one: (one.time, one.id)):
+        recent = takewhile(lambda group: scene.time - group[0].time <= REVOLUTION, reversed(groups))  # noqa: B023 -- used at once
+        home = next((group for group in recent if _belongs(scene, group[0])), None)
+        if home is None:
+            groups.append([scene])
+        else:
+            home.append(scene)
+    return tuple(PassInfo(scenes=tuple(group)) for group in groups)
+
+
+def _belongs(scene: SceneInfo, first: SceneInfo) -> bool:
+    if scene.platform != first.platform or scene.pass_direction != first.pass_direction:
+        return False
+    if scene.absolute_orbit is not None and first.absolute_orbit is not None:
+        return scene.absolute_orbit == first.absolute_orbit
+    return scene.relative_orbit == first.relative_orbit and scene.time - first.time <= PASS_LENGTH
+
+
+def pass_image(
+    pass_: PassInfo,
+    *,
+    collection_id: str,
+    bands: Sequence[str],
+    incidence_angle: tuple[float, float] | None = None,
+    border_noise: BorderNoise | None = None,
+    valid_range: Range | None = None,
+) -> ee.Image:
+    """Linear power of a pass: scenes masked, then laid over one another, the first in time on top.
+
+    The default projection is the first scene's, so that neighbourhoods lie at native spacing, which a mosaic of Earth
+    Engine would lose.
+
+    Parameters
+    ----------
+    bands : polarizations; pixels where one of them has no data have none
+    incidence_angle : least and greatest that count, degrees, both included; for the GRD collections
+    border_noise : what is masked at the edges of scenes; for the GRD collections
+    valid_range : least and greatest power that count, both included, None where open; each polarization by itself
+
+    Returns
+    -------
+    bands in their order, float64, with `system:time_start` and the pass's orbits
+
+    Raises
+    ------
+    InputError
+        If a mask is asked for that the collection has no band for.
+    """
+    if collection_id == OPERA and (incidence_angle is not None or border_noise is not None):
+        name = "incidence_angle" if incidence_angle is not None else "border_noise"
+        raise InputError(
+            f"{name}: {OPERA} has neither the angle's band nor border noise", f"Take {name} out, or a GRD collection."
+        )
+    scenes = [
+        _scene_image(
+            scene,
+            collection_id=collection_id,
+            bands=bands,
+            incidence_angle=incidence_angle,
+            border_noise=border_noise,
+            valid_range=valid_range,
+        )
+        for scene in pass_.scenes
+    ]
+    return _described(_everywhere_known(_mosaic(scenes, pass_.scenes[0]), bands), pass_)
+
+
+def _scene_image(
+    scene: SceneInfo,
+    *,
+    collection_id: str,
+    bands: Sequence[str],
+    incidence_angle: tuple[float, float] | None,
+    border_noise: BorderNoise | None,
+    valid_range: Range | None,
+) -> ee.Image:
+    """Power of one scene, masked."""
+    stored = ee.Image(scene.id)
+    units = DECIBEL if collection_id == GRD else POWER
+
+    def power(names: Sequence[str]) -> ee.Image:
+        values = Backscatter(image=stored.select(list(names)).toDouble(), units=units)
+        return (to_power(values) if units == DECIBEL else values).image
+
+    image = power(bands)
+    if incidence_angle is not None:
+        angle = stored.select(ANGLE)
+        image = image.updateMask(angle.gte(incidence_angle[0]).And(angle.lte(incidence_angle[1])))
+    if border_noise is not None:
+        image = without_border_noise(image, power(scene.polarizations[:1]), border_noise)
+    if valid_range is not None:
+        image = _within_range(image, valid_range)
+    return image
+
+
+def _within_range(image: ee.Image, valid_range: Range) -> ee.Image:
+    least, greatest = valid_range
+    whole = image
+    if least is not None:
+        image = image.updateMask(whole.gte(least))
+    return image if greatest is None else image.updateMask(whole.lte(greatest))
+
+
+def _mosaic(images: Sequence[ee.Image], first: SceneInfo) -> ee.Image:
+    if len(images) == 1:
+        return images[0]
+    # mosaic() puts the last one on top
+    whole: ee.Image = ee.ImageCollection.fromImages(list(reversed(images))).mosaic()
+    return whole.setDefaultProjection(first.crs, list(first.transform))
+
+
+def _everywhere_known(image: ee.Image, bands: Sequence[str]) -> ee.Image:
+    """Pixels where every band has data."""
+    if len(bands) == 1:
+        return image
+    return image.updateMask(image.mask().reduce(ee.Reducer.min()))
+
+
+def _described(image: ee.Image, pass_: PassInfo) -> ee.Image:
+    known = {
+        "system:time_start": round(pass_.time.timestamp() * 1000),
+        "platform": pass_.platform,
+        "absolute_orbit": pass_.absolute_orbit,
+        "relative_orbit": pass_.relative_orbit,
+        "pass_direction": pass_.pass_direction,
+    }
+    described: ee.Image = ee.Image(image.set({name: value for name, value in known.items() if value is not None}))
+    return described
