@@ -1,11 +1,13 @@
-"""What every engine promises (`pipelines.backends.protocol.Backend`), asked of the fake and of a real Dask cluster.
+"""What every engine promises (`pipelines.backends.protocol.Backend`), asked of the fake, a real Dask cluster and Earth Engine.
 
-The orders are those of a small job on simulated scenes, each with an output of its own.
+The orders are those of a small job on simulated scenes, each with an output of its own; Earth Engine is the local one,
+behind its real client, and exports a tile.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import secrets
 import subprocess
 import sys
@@ -17,15 +19,17 @@ from pathlib import Path
 import pytest
 from fakes import FakeBackend, fake_order
 from jobs import machine, opera, plan_job, write_job
+from tile_exports import TileBackend, engine_settings, file_name, local_engine, tile_order
 
 from dask_jobs.simulate import simulate_rtc
 from infra.errors import SarbatchError
 from infra.storage import Location
 from pipelines.backends.dask import DaskBackend
+from pipelines.backends.earth_engine import EarthEngineBackend
 from pipelines.backends.protocol import Backend, Report, State, Submission
 from pipelines.cost import Work
 from pipelines.keys import request_id
-from pipelines.orders import Order
+from pipelines.orders import WHOLE, Order
 from pipelines.products import is_published
 
 PATIENCE = 90.0  # seconds
@@ -41,6 +45,8 @@ class Engine:
     load : a new instance, as another process would make
     order : a new order, with an output of its own below the folder
     in_another_process : Python that binds `backend` to an instance
+    tile : what is made of an order
+    made : whether it is there
     """
 
     name: str
@@ -48,11 +54,13 @@ class Engine:
     load: Callable[[], Backend]
     order: Callable[[Path], Order]
     in_another_process: str
+    tile: str = WHOLE
+    made: Callable[[Order], bool] = is_published
 
     def submission(self, folder: Path, *, attempt: int = 1) -> Submission:
         order = self.order(folder)
-        request = request_id(nonce=secrets.token_hex(4), key=order.key, tile="whole", attempt=attempt)
-        return Submission(request_id=request, key=order.key, tile="whole", attempt=attempt, order=order.to_json())
+        request = request_id(nonce=secrets.token_hex(4), key=order.key, tile=self.tile, attempt=attempt)
+        return Submission(request_id=request, key=order.key, tile=self.tile, attempt=attempt, order=order.to_json())
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +93,29 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         )
 
 
-@pytest.fixture(params=["fake", "dask"])
+@pytest.fixture(scope="module")
+def earth_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    folder, tile = tmp_path_factory.mktemp("earth-engine"), "p000-x000064-y000000-w64-h32"
+
+    def made(order: Order) -> bool:
+        return (folder / "exports/drive/sarbatch" / f"{file_name(order.key, tile)}.tif").exists()
+
+    with local_engine(folder) as local:
+        settings = engine_settings(local)
+        local.set_faults({"kind": "slow", "seconds": 0.4})  # so that there is something to cancel
+        yield Engine(
+            name="earth-engine",
+            kind="tiles",
+            load=lambda: TileBackend(settings),
+            order=lambda folder: tile_order(folder / "out", [tile], name=secrets.token_hex(4)),
+            in_another_process="from tile_exports import LocalEngine, TileBackend, engine_settings; from pathlib import Path\n"
+            f"backend = TileBackend(engine_settings(LocalEngine({local.url!r}, Path({str(folder)!r}))))",
+            tile=tile,
+            made=made,
+        )
+
+
+@pytest.fixture(params=["fake", "dask", "earth_engine"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.getfixturevalue(request.param)
     return found
@@ -109,7 +139,7 @@ def test_an_operation_goes_forward_to_its_end_and_is_published(engine: Engine, t
     places = [WAY.index(report.state) for report in reports]
     assert places == sorted(places)
     assert reports[-1].state == State.DONE
-    assert is_published(order)
+    assert engine.made(order)
     assert all(report.engine_state for report in reports)
     fractions = [report.progress for report in reports if report.progress is not None]
     assert fractions == sorted(fractions)
@@ -117,7 +147,7 @@ def test_an_operation_goes_forward_to_its_end_and_is_published(engine: Engine, t
     assert reports[-1].progress == 1
     assert reports[-1].failure is None
     assert reports[-1].usage["wall_seconds"] > 0
-    assert reports[-1].usage["core_hours"] >= 0
+    assert max(reports[-1].usage.get(name, -1.0) for name in ("core_hours", "eecu_seconds")) >= 0
 
 
 def test_submitting_again_starts_nothing_and_gives_the_same_handle(engine: Engine, tmp_path: Path) -> None:
@@ -162,7 +192,9 @@ def test_list_finds_by_the_beginning_of_the_request_id_from_another_process(engi
 def test_what_the_engine_does_not_know_is_lost(engine: Engine, tmp_path: Path) -> None:
     backend = engine.load()
     known = backend.submit(engine.submission(tmp_path / "known"))
-    unknown = known.replace(known[-4:], "9999") if engine.name == "fake" else _of_another_output(known, tmp_path)
+    unknown = {"fake": _never_given, "dask": _of_another_output, "earth-engine": _forgotten}[engine.name](
+        known, tmp_path
+    )
     reports = backend.poll([known, unknown, "no handle at all"])
     assert set(reports) == {known, unknown, "no handle at all"}
     for handle in (unknown, "no handle at all"):
@@ -173,6 +205,16 @@ def test_what_the_engine_does_not_know_is_lost(engine: Engine, tmp_path: Path) -
         assert failure.message
     assert reports[known].state != State.LOST
     watch(backend, known)
+
+
+def _never_given(known: str, tmp_path: Path) -> str:
+    return known.replace(known[-4:], "9999")
+
+
+def _forgotten(known: str, tmp_path: Path) -> str:
+    """A handle such as Earth Engine gives, of an operation that it knew long ago."""
+    name, created = (json.loads(known)[word] for word in ("operation", "created"))
+    return known.replace(name, f"{name[:-4]}9999").replace(created, "2020-01-01T00:00:00.000000Z")
 
 
 def _of_another_output(handle: str, tmp_path: Path) -> str:
@@ -194,7 +236,7 @@ def test_a_cancelled_operation_ends_so_and_publishes_nothing(engine: Engine, tmp
     engine.load().cancel(handle)  # twice is once
     reports = watch(engine.load(), handle)
     assert reports[-1].state == State.CANCELLED
-    assert not is_published(Order.from_json(operation.order))
+    assert not engine.made(Order.from_json(operation.order))
     assert engine.load().poll([handle])[handle].state == State.CANCELLED
 
 
@@ -204,7 +246,7 @@ def test_what_was_cancelled_is_made_by_another_attempt(engine: Engine, tmp_path:
     engine.load().cancel(handle)
     assert watch(engine.load(), handle)[-1].state == State.CANCELLED
     again = replace(
-        first, attempt=2, request_id=request_id(nonce=secrets.token_hex(4), key=first.key, tile="whole", attempt=2)
+        first, attempt=2, request_id=request_id(nonce=secrets.token_hex(4), key=first.key, tile=engine.tile, attempt=2)
     )
     assert watch(engine.load(), engine.load().submit(again))[-1].state == State.DONE
 
@@ -213,6 +255,8 @@ def test_a_failed_operation_says_class_message_and_remedy(engine: Engine, tmp_pa
     operation = engine.submission(tmp_path)
     if engine.name == "fake":
         engine.load().script(operation.order["task"], fail="user")  # type: ignore[attr-defined] # the fake alone has scripts
+    elif engine.name == "earth-engine":
+        operation.order["document"]["bands"] = ["no-such-band"]
     else:
         for raster in _rasters(operation.order):  # the scenes of another output: nothing lies there
             raster["url"] = str(tmp_path / "gone.tif")
@@ -248,6 +292,8 @@ def test_a_refusal_is_one_of_our_errors_and_starts_nothing(engine: Engine, tmp_p
     operation = engine.submission(tmp_path)
     if engine.name == "fake":
         engine.load().script(operation.order["task"], refuse="user")  # type: ignore[attr-defined] # as above
+    elif engine.name == "earth-engine":
+        operation.order["document"]["bucket"] = "NO BUCKET"
     else:
         (tmp_path / "out").write_text("a file where the output should be")
     with pytest.raises(SarbatchError) as caught:
@@ -273,14 +319,15 @@ def test_an_estimate_grows_with_the_work(engine: Engine) -> None:
     backend = engine.load()
     nothing = backend.estimate(Work())
     assert (nothing.pixels, nothing.core_hours, nothing.eecu_hours, nothing.wall_seconds) == (0, 0, 0, 0)
-    work = Work(pixels=10**6, bytes_read=4 * 10**6, bytes_written=10**6, core_seconds=60.0, fixed_seconds=2.0)
-    little, much = backend.estimate(work), backend.estimate(replace(work, core_seconds=600.0))
+    work = Work(pixels=10**6, bytes_read=4 * 10**6, bytes_written=10**6, core_seconds=60.0, eecu_seconds=60.0)
+    work = replace(work, fixed_seconds=2.0)
+    little, much = backend.estimate(work), backend.estimate(replace(work, core_seconds=600.0, eecu_seconds=600.0))
     assert (little.pixels, little.bytes_read, little.bytes_written) == (10**6, 4 * 10**6, 10**6)
     assert 0 < little.core_hours + little.eecu_hours < much.core_hours + much.eecu_hours
     assert 0 < little.wall_seconds < much.wall_seconds
 
 
-@pytest.mark.parametrize("backend", [FakeBackend, DaskBackend])
+@pytest.mark.parametrize("backend", [FakeBackend, DaskBackend, EarthEngineBackend])
 def test_methods_take_what_the_protocol_says(backend: type[Backend]) -> None:
     for name, promised in inspect.getmembers(Backend, inspect.isfunction):
         if not name.startswith("_"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,13 @@ from gee.local.operations.queue import QueueLimits
 from gee.local.server.serving import serving
 from gee.session import Connection, initialize
 from gee.tiles import Tile
+from infra.settings import Settings
+from infra.storage import S3Options
+from pipelines.backends.earth_engine import EarthEngineBackend
+from pipelines.backends.protocol import Backend, Capabilities, Submission
+from pipelines.keys import request_id
+from pipelines.kinds.binding import Continuation, Driver, Request, Survey
+from pipelines.orders import Order, Product
 
 PROJECT = "local-demo"
 CRS = "EPSG:32720"
@@ -87,6 +95,19 @@ def local_engine(folder: Path, *, running: int = 2, queued: int = 3000) -> Itera
             ee.Reset()
 
 
+def engine_settings(engine: LocalEngine, **more: Any) -> Settings:
+    """Settings of a machine whose Earth Engine is the local one."""
+    return Settings(
+        **{
+            "state_dir": engine.files / "state",
+            "earth_engine_url": engine.url,
+            "earth_engine_project": PROJECT,
+            "earth_engine_files": str(engine.files),
+            **more,
+        }
+    )
+
+
 def coordinates() -> ee.Image:
     """Image of each pixel's column and row on GRID; every seventh column has no data."""
     image = ee.Image.pixelCoordinates(ee.Projection(CRS, list(GRID))).floor().rename(list(BANDS))
@@ -114,3 +135,68 @@ def export_of(tile: Tile, *, image: ee.Image | None = None, bands: Sequence[str]
             **more,
         }
     )
+
+
+class TileBinding:
+    """A kind whose products are tiles of `coordinates`; the order's document may say `bands`, `bucket` and `image`."""
+
+    def survey(self, request: Request) -> Survey:
+        return Survey()
+
+    def continuation(self, order: Order, survey: Survey) -> Continuation:
+        return Continuation(notes=[], work=survey.work)
+
+    def open_store(self, store: Any, *, media_type: str, key: str, group: str) -> Any:
+        raise KeyError(key)
+
+    def export(self, order: Order, tile: str) -> Export:
+        window, said = Tile.parse(tile), order.document
+        bucket = said.get("bucket")
+        where = Destination(to="cloud-storage", bucket=bucket, folder="tiles") if bucket else FOLDER
+        return export_of(window, bands=said.get("bands", BANDS), destination=where, name=file_name(order.key, tile))
+
+    def make(self, order: Order, driver: Driver) -> list[Product]:
+        return []
+
+
+class TileBackend(EarthEngineBackend):
+    """Earth Engine with the kind `tiles` alone."""
+
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities(), kinds=frozenset({"tiles"}))
+
+    def binding(self, kind: str) -> Any:
+        return {"tiles": TileBinding()}[kind]
+
+
+_: type[Backend] = TileBackend
+
+
+def file_name(key: str, tile: str) -> str:
+    """Name of a tile's file."""
+    return f"{key[:16]}-{tile}"
+
+
+def tile_order(output: Path, tiles: Sequence[str], *, name: str, **document: Any) -> Order:
+    """Order of tiles; its key is its name's."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return Order(
+        job="tiles",
+        task=name,
+        kind="tiles",
+        key=digest,
+        line=digest[::-1],
+        output=str(output),
+        s3=S3Options(),
+        parameters={"export": {"priority": 300}},
+        region=None,
+        document=document,
+        backend="earth-engine",
+        tiles=tuple(tiles),
+    )
+
+
+def tile_submission(order: Order, tile: str, *, attempt: int = 1, nonce: str = "n") -> Submission:
+    """What a step sends for a tile of an order."""
+    request = request_id(nonce=nonce, key=order.key, tile=tile, attempt=attempt)
+    return Submission(request_id=request, key=order.key, tile=tile, attempt=attempt, order=order.to_json())
