@@ -313,10 +313,25 @@ def test_folders_are_made_and_removed(exporting: Path) -> None:
         ee.data.deleteAsset("COPERNICUS/S1_GRD/IMG1")
 
 
-def test_workload_tags_are_taken_and_wrong_ones_refused(exporting: Path) -> None:
+def test_workload_tags_are_counted_and_wrong_ones_refused(exporting: Path) -> None:
+    """By tag and kind of computing, as the service tells Cloud Monitoring; its operations have no field for them."""
+    image = ee.Image(1).toByte()
     with ee.data.workloadTagContext("run-1-tile-2"):
         assert ee.Number(1).add(1).getInfo() == 2
-        export("tagged").start()
+        (task := export("tagged")).start()
+    with ee.data.workloadTagContext("map-3"):
+        map_id = image.getMapId()
+    with pytest.raises(ee.EEException), ee.data.workloadTagContext("failed"):
+        ee.Number(1).divide(ee.Array([1, 2])).getInfo()
+    map_id["tile_fetcher"].fetch_tile(0, 0, 0)
+    status = finished(task)
+    rows = httpx.get(f"{ee.data._get_state().cloud_api_base_url}/local/usage").json()["usage"]
+    seconds = {(one["workloadTag"], one["computeType"]): one["eecuSeconds"] for one in rows}
+    assert {("run-1-tile-2", "online"), ("run-1-tile-2", "batch"), ("map-3", "online")} <= set(seconds)
+    assert seconds["run-1-tile-2", "batch"] == status["batch_eecu_usage_seconds"]
+    assert all(one["project"] == f"projects/{PROJECT}" and one["eecuSeconds"] > 0 for one in rows)
+    assert "failed" not in {tag for tag, _ in seconds}
+    assert "workloadTag" not in ee.data.getOperation(task.name)["metadata"]
     expression = ee.serializer.encode(ee.Number(1), for_cloud_api=True)
     compute = ee.data._get_cloud_projects().value().compute
     body = {"expression": expression, "workloadTag": "Not A Tag"}

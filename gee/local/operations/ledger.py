@@ -76,6 +76,11 @@ class OperationLedger:
         with self.changed:
             return dict(Counter(one.state for one in self._known.values()))
 
+    def every(self) -> list[Operation]:
+        """All that are known."""
+        with self.changed:
+            return list(self._known.values())
+
     def first_waiting(self) -> Operation | None:
         """What is to run next: the highest priority, and of these the earliest."""
         with self.changed:

@@ -107,6 +107,11 @@ class Operation:
         """What makes a repeated start the same operation."""
         return self.request.body.get("requestId") or None
 
+    @property
+    def tag(self) -> str:
+        """Workload tag, "" where there is none: usage is counted by it, and operations do not show it."""
+        return str(self.request.body.get("workloadTag") or "")
+
     def to_json(self) -> dict[str, Any]:
         """As the service answers it."""
         metadata: dict[str, Any] = {
@@ -160,7 +165,6 @@ class Wanted:
     request: ExportRequest
     priority: int = PRIORITY
     request_id: str | None = None
-    tag: str = ""
 
 
 def wanted(kind: str, project: str, body: Mapping[str, Any]) -> Wanted:
@@ -180,9 +184,9 @@ def wanted(kind: str, project: str, body: Mapping[str, Any]) -> Wanted:
     request_id = body.get("requestId") or None
     if request_id is not None and not (isinstance(request_id, str) and REQUEST_ID.fullmatch(request_id)):
         raise EarthEngineError("Invalid argument: 'requestId' must be 1 to 60 characters of a-z, A-Z, 0-9 and '-'.")
-    tag = check_tag(body.get("workloadTag", ""))
+    check_tag(body.get("workloadTag"))
     request = ExportRequest(kind=kind, project=project, body=body)
-    return Wanted(request=request, priority=_priority(body), request_id=request_id, tag=tag)
+    return Wanted(request=request, priority=_priority(body), request_id=request_id)
 
 
 def check_tag(tag: Any) -> str:

@@ -1,4 +1,4 @@
-"""`/local/…`: what the real service has not, for tests: faults to be set and seen, and how the server is doing."""
+"""`/local/…`: what the real service has not, for tests: faults to be set and seen, usage, how the server is doing."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ async def administer(request: Request, site: Site) -> Answer:
         return _json({"faults": []})
     if what == ("GET", "/local/status"):
         return _json(_status(site))
+    if what == ("GET", "/local/usage"):
+        return _json({"usage": site.usage.to_json(site.queue.ledger.every() if site.queue else [])})
     raise EarthEngineError(f"Method not found: {request.method} {request.scope['path'][:200]}", code=404)
 
 

@@ -105,7 +105,11 @@ async def _work(site: Site, route: Route, call: Call) -> Answer:
 
     def once() -> Answer | None:
         with site.limited():
-            result = route.answer(site, call)
+            if route.computes:
+                with site.usage.online(call.project, route.tag(site, call)):
+                    result = route.answer(site, call)
+            else:
+                result = route.answer(site, call)
         return result if result is None or isinstance(result, Answer) else to_json(result, call.query)
 
     while (answer := await _in_thread(site, once, computes=route.computes)) is None:

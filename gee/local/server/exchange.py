@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gee.local.errors import EarthEngineError
+from gee.local.operations.operation import check_tag
 from gee.local.server.fields import pick
 
 LONG = 21  # characters: more are beyond 64 bits in any case
@@ -46,6 +47,17 @@ class Call:
         """Resource name of the project, `projects/ID`."""
         name = next(iter(self.names.values()))
         return "/".join(name.split("/")[:2])
+
+    @property
+    def tag(self) -> str:
+        """Workload tag, "" where there is none.
+
+        Raises
+        ------
+        EarthEngineError
+            If it is not one.
+        """
+        return check_tag(self.query.get("workloadTag") or self.body.get("workloadTag"))
 
     def page_size(self, *, most: int, default: int) -> int:
         """How many things one page holds."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gee.local.errors import EarthEngineError
-from gee.local.operations.operation import check_tag
 from gee.local.pixels import Grid, Image
 from gee.local.regions.output_grid import BoundsRequest, bounds_grid, output_grid
 from gee.local.rendering.requests import (
@@ -33,11 +32,11 @@ class Picture:
     image: Image
     format: str
     name: str = ""
+    tag: str = ""
 
 
 def compute_pixels(site: Site, call: Call) -> Answer:
     """Pixels of an expression on a grid."""
-    check_tag(call.body.get("workloadTag"))
     return _pixels(site, call, to_image(site.value(call.body), site.context))
 
 
@@ -79,6 +78,18 @@ def thumbnail_pixels(site: Site, call: Call) -> Answer:
     return render(picture.image, grid, picture.format, name=picture.name)
 
 
+def tag_of_map(site: Site, call: Call) -> str:
+    """Workload tag with which a tile's map was asked for."""
+    picture: Picture = site.maps.get(call.names["parent"])
+    return picture.tag
+
+
+def tag_of_thumbnail(site: Site, call: Call) -> str:
+    """Workload tag with which a thumbnail or download was asked for."""
+    picture: Picture = site.thumbnails.get(call.names["name"])
+    return picture.tag
+
+
 def _pixels(site: Site, call: Call, image: Image) -> Answer:
     wanted = check_format(call.body.get("fileFormat") or "AUTO_JPEG_PNG")
     image = chosen(image, call.body, site.context)
@@ -89,7 +100,6 @@ def _pixels(site: Site, call: Call, image: Image) -> Answer:
 
 
 def _picture(site: Site, call: Call, default: str) -> Picture:
-    check_tag(call.query.get("workloadTag") or call.body.get("workloadTag"))
     wanted = check_format(call.body.get("fileFormat") or default)
     image = chosen(to_image(site.value(call.body), site.context), call.body, site.context)
     if call.body.get("grid"):
@@ -97,7 +107,7 @@ def _picture(site: Site, call: Call, default: str) -> Picture:
     name = call.body.get("filenamePrefix") or ""
     if not isinstance(name, str):
         raise EarthEngineError("Invalid argument: 'filenamePrefix' must be a text.")
-    return Picture(image, wanted, name)
+    return Picture(image, wanted, name, call.tag)
 
 
 def _own_grid(picture: Picture) -> Grid:

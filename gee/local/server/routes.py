@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gee.local.server import catalogued, pixels, tasks, values
@@ -13,10 +13,17 @@ from gee.local.server.site import Site
 
 @dataclass(frozen=True)
 class Route:
-    """A function, and whether it computes (else it looks something up); one that gives None is asked again."""
+    """A function that answers; one that gives None is asked again.
+
+    Attributes
+    ----------
+    computes : whether its CPU counts; else it looks something up
+    tag : workload tag that it counts for
+    """
 
     answer: Callable[[Site, Call], Answer | Mapping[str, Any] | None]
     computes: bool = False
+    tag: Callable[[Site, Call], str] = field(default=lambda _site, call: call.tag)
 
 
 ROUTES: Mapping[str, Route] = {
@@ -30,9 +37,9 @@ ROUTES: Mapping[str, Route] = {
     "operations.cancel": Route(tasks.cancel),
     "operations.wait": Route(tasks.wait),
     "maps.create": Route(pixels.create_map, computes=True),
-    "maps.tiles.get": Route(pixels.map_tile, computes=True),
+    "maps.tiles.get": Route(pixels.map_tile, computes=True, tag=pixels.tag_of_map),
     "thumbnails.create": Route(pixels.create_thumbnail, computes=True),
-    "thumbnails.getPixels": Route(pixels.thumbnail_pixels, computes=True),
+    "thumbnails.getPixels": Route(pixels.thumbnail_pixels, computes=True, tag=pixels.tag_of_thumbnail),
     "listAssets": Route(catalogued.list_assets),
     "assets.get": Route(catalogued.look),
     "assets.listAssets": Route(catalogued.list_assets),

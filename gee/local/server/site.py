@@ -21,6 +21,7 @@ from gee.local.operations.store import OperationStore
 from gee.local.policies import Policies
 from gee.local.rendering.requests import pixel_count, to_image
 from gee.local.server.tokens import Tokens
+from gee.local.server.usage import Usage
 from gee.local.work.interruption import interruptible
 from gee.local.work.threads import deep_recursion, deep_stacks, evaluators
 
@@ -61,6 +62,7 @@ class Site:
     evaluators : threads for what computes
     clerks : threads for what only looks up
     queue : of exports; None where there are none
+    usage : CPU of interactive requests
     ending : set when what is being computed is to end
     """
 
@@ -72,6 +74,7 @@ class Site:
     queue: OperationQueue | None
     maps: Tokens
     thumbnails: Tokens
+    usage: Usage
     ending: threading.Event
 
     @property
@@ -133,6 +136,7 @@ def opened(settings: Settings) -> Iterator[Site]:
             queue=queue,
             maps=Tokens("maps"),
             thumbnails=Tokens("thumbnails"),
+            usage=Usage(),
             ending=ending,
         )
 
