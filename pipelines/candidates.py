@@ -14,6 +14,7 @@ from pipelines.cost import Estimate
 ENGINES = ("dask", "earth-engine")
 NAMES = {"eecu_hours": "EECU-hours", "core_hours": "core-hours", "wall_seconds": "wall time"}
 NETWORK = 50e6  # bytes per second, assumed of whatever lies between an engine, a bucket and this machine
+LITTLE = 0.001  # hours
 EXPORT_WAIT = 60.0  # seconds, assumed, until Google starts an export that it has room for; it promises nothing
 
 
@@ -179,7 +180,7 @@ def scores(candidates: Sequence[Candidate], *, home: str, limits: Limits, certif
 
 
 def _hours(value: float) -> str:
-    return f"{value:.3g}" if value else "0"
+    return f"{value:.3g}" if value >= LITTLE else "under 0.001" if value else "0"
 
 
 def _verdict(candidate: Candidate, limits: Limits, names: Sequence[str]) -> str:

@@ -12,7 +12,9 @@ from infra.errors import JobError, OutputError
 from pipelines.cli import show
 
 if TYPE_CHECKING:
-    from pipelines.plan import Plan
+    from rich.console import Console
+
+    from pipelines.plan import Plan, TaskPlan
 
 JOB = Annotated[Path, typer.Argument(help="job file, YAML", show_default=False)]
 JSON = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
@@ -69,7 +71,7 @@ def validate(job: JOB) -> None:
 def plan(
     job: JOB,
     explain: Annotated[
-        bool, typer.Option("--explain", help="candidates, what would change the choice, inputs left out")
+        bool, typer.Option("--explain", help="the engines side by side, what hinders one, inputs left out")
     ] = False,
     as_json: JSON = False,
     geojson: Annotated[Path | None, typer.Option(help="write the outlines of the tasks' grids to this file")] = None,
@@ -81,7 +83,7 @@ def plan(
     from pipelines.job import load_job
     from pipelines.plan import make_plan, refuse
 
-    made = make_plan(load_job(job))
+    made = make_plan(load_job(job), compare=True)
     if geojson is not None:
         try:
             geojson.write_text(json.dumps(made.geojson(), indent=2), encoding="utf-8")
@@ -135,6 +137,24 @@ def _confirm(made: Plan, *, yes: bool) -> None:
         raise typer.Exit(0)
 
 
+def _explain(task: TaskPlan, console: Console) -> None:
+    """The engines side by side, the taken one marked, and what was left out."""
+    names = [candidate.backend for candidate in task.candidates]
+    console.print(
+        show.table(
+            "",
+            ("", *(f"{name} (taken)" if name == task.backend else name for name in names)),
+            [(score.name, *(score.words[name] for name in names)) for score in task.scores],
+        )
+    )
+    for candidate in task.candidates:
+        if not candidate.able:
+            console.print(f"  {candidate.backend} cannot: {candidate.why}", markup=False)
+    console.print(f"  key {task.order.key[:16]}, line {task.order.line[:16]}", markup=False)
+    for row in task.dropped:
+        console.print(f"  left out {row['path'].rpartition('/')[2]}: {row['reason']}", markup=False)
+
+
 def print_plan(made: Plan, *, explain: bool) -> None:
     """Plan as a table, and with `explain` everything that is known about it."""
     console = show.console()
@@ -164,13 +184,7 @@ def print_plan(made: Plan, *, explain: bool) -> None:
         for why in task.why_stale:
             console.print(f"  stale: {why}", markup=False)
         if explain:
-            for candidate in task.candidates:
-                able = "can" if candidate.able else "cannot"
-                cost = f"; {show.estimate(candidate.estimate.to_json())}" if candidate.estimate else ""
-                console.print(f"  {candidate.backend} {able}: {candidate.why}{cost}", markup=False)
-            console.print(f"  key {task.order.key[:16]}, line {task.order.line[:16]}", markup=False)
-            for row in task.dropped:
-                console.print(f"  left out {row['path'].rpartition('/')[2]}: {row['reason']}", markup=False)
+            _explain(task, console)
     needed = sum(task.estimate.bytes_written for task in made.tasks)
     free = made.output.free_bytes()
     if free is not None:

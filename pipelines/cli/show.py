@@ -81,8 +81,9 @@ def there(ok: bool) -> Text:
 
 
 def estimate(value: Mapping[str, float]) -> str:
-    """Estimate in one line."""
+    """Estimate in one line; compute of Earth Engine where there is some."""
+    eecu = f"{value['eecu_hours']:.2g} EECU-h, " if value["eecu_hours"] else ""
     return (
         f"{number(value['pixels'])}px, reads {size(value['bytes_read'])}, writes {size(value['bytes_written'])}, "
-        f"{core_hours(value['core_hours'])}, about {seconds(value['wall_seconds'])}"
+        f"{eecu}{core_hours(value['core_hours'])}, about {seconds(value['wall_seconds'])}"
     )
