@@ -16,7 +16,7 @@ from pipelines.orders import WHOLE
 from pipelines.registry.rows import Change, OperationRow
 from pipelines.retry import resend
 from pipelines.spending import Spending, spending
-from pipelines.standing import SENT
+from pipelines.standing import SENT, is_given_up
 from pipelines.stepping import Stepping, moment
 
 BATCH = 50  # operations whose intent is recorded in one transaction: each costs the disk a sync
@@ -59,9 +59,10 @@ class Submitting(Stepping):
         failed = next((name for name in task.needs if self._standing.hopeless(name)), None)
         if failed is None and operation.tile == WHOLE:
             tiles = self._standing.tiles(operation.task)
+            lost = [row.tile for row in tiles if row.believed == State.CANCELLED or is_given_up(row)]
             # Not before every other tile has come to its end: they are kept, and a retry then needs fewer
-            if all(row.believed.final for row in tiles) and (lost := [r for r in tiles if r.believed != State.DONE]):
-                return f"tile {lost[0].tile}" + (f" and {len(lost) - 1} more" if lost[1:] else "")
+            if lost and all(row.believed.final for row in tiles):
+                return f"tile {lost[0]}" + (f" and {len(lost) - 1} more" if lost[1:] else "")
         return failed
 
     def _may_begin(self, operation: OperationRow, allowed: dict[str, int]) -> bool:

@@ -39,7 +39,7 @@ from pipelines.backends.protocol import Backend, Capabilities, Failure, Report, 
 from pipelines.cost import Estimate, Work
 from pipelines.keys import request_id
 from pipelines.kinds.binding import Binding, Continuation, Driver, Request, Survey
-from pipelines.orders import Order, Product
+from pipelines.orders import WHOLE, Order, Product
 from pipelines.registry.registry import Registry
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
 from pipelines.stepping import nonce
@@ -76,6 +76,7 @@ class Behaviour:
     lose_answer : it is taken, but `submit` raises TransientError
     lose : its driver dies: it is reported lost
     crash : the submitting process is killed before or after the engine has taken it
+    eecu : EECU-seconds that it has used when it ends
     """
 
     polls: int = 2
@@ -85,6 +86,7 @@ class Behaviour:
     lose_answer: bool = False
     lose: bool = False
     crash: Literal["before-accept", "after-accept"] | None = None
+    eecu: float = 0.0
 
 
 class FakeBackend:
@@ -125,7 +127,7 @@ class FakeBackend:
         with self._open() as connection:
             self._remember(connection, operation, task)
             known = self._number(connection, operation.request_id)
-            behaviour = Behaviour(polls=self.polls) if known else self._next_behaviour(connection, task)
+            behaviour = Behaviour(polls=self.polls) if known else self._next_behaviour(connection, task, operation.tile)
         if behaviour.refuse:
             raise REFUSALS[behaviour.refuse](f"refused: {behaviour.refuse}", "The script says so.")
         if behaviour.crash == "before-accept":
@@ -158,10 +160,14 @@ class FakeBackend:
             ).fetchone()
         return f"{row['task']}, attempt {row['attempt']}: {row['state']} after {row['polls']} looks\n" if row else ""
 
+    def split(self, tile: str) -> tuple[str, ...]:
+        """Two halves of a tile whose name has fewer than four letters."""
+        return (f"{tile}l", f"{tile}r") if len(tile) < 4 else ()
+
     # What a test asks of it
 
     def script(self, task: str, *, times: int = 1, **behaviour: Any) -> None:
-        """Let the next `times` new submissions of a task go so; scripts of a task follow each other."""
+        """Let the next `times` new submissions of a task (of "task/tile") go so; scripts of one follow each other."""
         text = json.dumps(asdict(replace(Behaviour(polls=self.polls), **behaviour)))
         with self._open() as connection:
             connection.execute("INSERT INTO script (task, times, behaviour) VALUES (?, ?, ?)", (task, times, text))
@@ -206,9 +212,10 @@ class FakeBackend:
         row = connection.execute("SELECT number FROM operation WHERE request_id = ?", (request_id,)).fetchone()
         return int(row["number"]) if row else None
 
-    def _next_behaviour(self, connection: sqlite3.Connection, task: str) -> Behaviour:
+    def _next_behaviour(self, connection: sqlite3.Connection, task: str, tile: str) -> Behaviour:
         row = connection.execute(
-            "SELECT number, behaviour FROM script WHERE task = ? AND times > 0 ORDER BY number", (task,)
+            "SELECT number, behaviour FROM script WHERE task IN (?, ?) AND times > 0 ORDER BY number",
+            (task, f"{task}/{tile}"),
         ).fetchone()
         if row is None:
             return Behaviour(polls=self.polls)
@@ -217,7 +224,7 @@ class FakeBackend:
 
     def _accept(self, operation: Submission, task: str, behaviour: Behaviour) -> int:
         order = Order.from_json(operation.order)
-        item = f"{order.home.url}/item.json"
+        item = f"{order.home.url}/item.json" if operation.tile == WHOLE else ""
         with self._open() as connection:
             unfinished = self._unfinished(connection)
             known = self._number(connection, operation.request_id)
@@ -245,19 +252,20 @@ class FakeBackend:
         state = State(row["state"])
         if not state.final and state != State.LOST:
             state = _next_state(behaviour, polls, cancel=bool(row["cancel"]))
-            if state == State.DONE:
+            if state == State.DONE and row["item"]:
                 _publish(Path(row["item"]))
             connection.execute(
                 "UPDATE operation SET state = ?, polls = ? WHERE number = ?", (state, polls, row["number"])
             )
         failure = {State.FAILED: _failure(behaviour.fail or ""), State.LOST: GONE}.get(state)
+        used = {"eecu_seconds": behaviour.eecu} if state in {State.DONE, State.FAILED} else {}
         progress = 1.0 if state == State.DONE else min(1.0, (polls - 1) / behaviour.polls)
         return Report(
             state=state,
             engine_state=f"fake-{state}",
             progress=progress,
             advanced=behaviour.advanced,
-            usage={"wall_seconds": 0.5, "core_hours": 0.25} if state == State.DONE else {},
+            usage={"wall_seconds": 0.5, "core_hours": 0.25, **used} if state == State.DONE else used,
             failure=failure,
         )
 
@@ -304,10 +312,19 @@ def _publish(item: Path) -> None:
 _: type[Backend] = FakeBackend
 
 
-def add_fake_run(registry: Registry, root: Location, needs: Mapping[str, Sequence[str]], *, run: str = "r1") -> RunRow:
-    """Run of fake tasks: name to the names that it needs, each after those."""
+def add_fake_run(
+    registry: Registry,
+    root: Location,
+    needs: Mapping[str, Sequence[str]],
+    *,
+    run: str = "r1",
+    tiles: Sequence[str] = (),
+    eecu_hours: float | None = None,
+) -> RunRow:
+    """Run of fake tasks: name to the names that it needs, each after those; of tiles, within a budget."""
     row = RunRow(id=run, job="fake", output=root.url)
-    orders = {name: fake_order(root, name) for name in needs}
+    budget = {} if eecu_hours is None else {"eecu_hours": eecu_hours}
+    orders = {name: replace(fake_order(root, name), tiles=tuple(tiles), budget=budget) for name in needs}
     tasks = [
         TaskRow(
             run=run,
@@ -326,9 +343,14 @@ def add_fake_run(registry: Registry, root: Location, needs: Mapping[str, Sequenc
     word = nonce(root)
     operations = [
         OperationRow(
-            run=run, task=t.name, key=t.key, request_id=request_id(nonce=word, key=t.key, tile="whole", attempt=1)
+            run=run,
+            task=t.name,
+            key=t.key,
+            tile=tile,
+            request_id=request_id(nonce=word, key=t.key, tile=tile, attempt=1),
         )
         for t in tasks
+        for tile in (*tiles, WHOLE)
     ]
     registry.add_run(row, tasks, operations)
     return row
