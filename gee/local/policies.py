@@ -147,6 +147,12 @@ class Policies:
     far_from_all: Literal["masked"] = _policy(
         "masked", "fastDistanceTransform masks what has nothing within its neighbourhood"
     )
+    cost_of_steps: Literal["mean-of-ends"] = _policy(
+        "mean-of-ends", "a step to one of eight neighbours costs its length times the mean cost of its two pixels"
+    )
+    cost_reach: Literal["along-the-way"] = _policy(
+        "along-the-way", "maxDistance bounds the length of the cheapest way; sources must be valid in the cost image"
+    )
     partial_mosaics: Literal["over"] = _policy("over", "mosaics let what is below through fractional masks")
     quality_ties: Literal["last"] = _policy("last", "of images of equal quality the last one is taken")
     random_samples: Literal["pcg64"] = _policy("pcg64", "samples are chosen by NumPy's PCG64 from the seed")

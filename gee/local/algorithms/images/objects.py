@@ -1,20 +1,24 @@
-"""Pixels that hang together, distances to the nearest, derivatives (section 7)."""
+"""Pixels that hang together, distances to the nearest, the cheapest ways, derivatives (section 7)."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
 
 from gee.local.bands.masks import finite
 from gee.local.bands.pixel_types import DOUBLE
-from gee.local.errors import EarthEngineError
+from gee.local.errors import EarthEngineError, NotImplementedHereError
+from gee.local.geometry.sphere import RADIUS, angles, vectors
+from gee.local.grids.reprojection import metres_per_unit, transformed
 from gee.local.pixels import Band, Grid, Image, Pixels
 from gee.local.table import algorithm
-from gee.local.values import PixelType
+from gee.local.values import WGS84, PixelType
 from gee.local.work.compiled import compiled
 
 MOST_CONNECTED = 1024
+MOST_WALKED = 2048  # pixels on each side
 METRICS = ("squared_euclidean", "manhattan", "chebyshev")
 
 
@@ -70,6 +74,53 @@ def fast_distance_transform(image: Image, neighborhood: int, units: str, metric:
 
     first = image.bands[:1]
     return image.with_bands([Band("distance", DOUBLE, partial(distances, band), band.projection) for band in first])
+
+
+@algorithm("Image.cumulativeCost", policies=("cost_of_steps", "cost_reach"))
+def cumulative_cost(cost: Image, source: Image, max_distance: float, *, geodetic_distance: bool) -> Image:
+    """Least cost of a way from a source (what is not 0) over pixels that are valid; masked where none leads."""
+    if len(cost.bands) != 1:
+        raise NotImplementedHereError("this local Earth Engine implements Image.cumulativeCost for one band of costs.")
+    if len(source.bands) != 1:
+        raise EarthEngineError("Image.cumulativeCost, argument 'source': must be a single-band image.")
+    if not 0 <= max_distance < math.inf:
+        raise EarthEngineError(f"Parameter 'maxDistance' must be positive, not {max_distance}.")
+    costs, sources = cost.bands[0], source.bands[0]
+
+    def walked(grid: Grid) -> Pixels:
+        from gee.local.neighbourhoods.costs import cheapest
+
+        margin = math.ceil(max_distance / float(_steps(grid, geodetic=geodetic_distance).min()))
+        if margin > MOST_WALKED:
+            raise EarthEngineError(f"maxDistance is {margin} pixels here; there may be {MOST_WALKED}.")
+        whole = grid.pad(margin, margin, margin, margin)
+        price, start = costs.pixels(whole), sources.pixels(whole)
+        if bool((price.data[price.mask > 0] < 0).any()):
+            raise EarthEngineError("Image.cumulativeCost: costs must not be negative.")
+        found = np.zeros(price.mask.shape)
+        data = np.ascontiguousarray(price.data)
+        walkable = np.ascontiguousarray(price.mask > 0)
+        steps = _steps(whole, geodetic=geodetic_distance)
+        compiled(cheapest)(data, walkable, (start.data != 0) & (start.mask > 0), steps, max_distance, found)
+        inner = found[margin : margin + grid.height, margin : margin + grid.width]
+        there = np.isfinite(inner)
+        return Pixels(np.where(there, inner, 0.0), there.astype(np.float64))
+
+    return cost.with_bands([Band("cumulative_cost", DOUBLE, walked, costs.projection)])
+
+
+def _steps(grid: Grid, *, geodetic: bool) -> np.ndarray:
+    """Metres from each pixel to the one right of it, below it, below right, below left; dims (4, y, x)."""
+    shape = (4, grid.height, grid.width)
+    a, b, _, d, e, _ = grid.transform
+    plane = np.hypot([a, b, a + b, b - a], [d, e, d + e, e - d]) * metres_per_unit(grid.crs)
+    if not geodetic:
+        return np.ascontiguousarray(np.broadcast_to(plane[:, None, None], shape))
+    lonlat = np.column_stack([one.ravel() for one in transformed(*grid.pad(1, 0, 1, 1).centres(), grid.crs, WGS84)])
+    centres = vectors(lonlat).reshape(grid.height + 1, grid.width + 2, 3)
+    own = centres[:-1, 1:-1]
+    others = (centres[:-1, 2:], centres[1:, 1:-1], centres[1:, 2:], centres[1:, :-2])
+    return np.stack([RADIUS * angles(own, other) for other in others])
 
 
 @algorithm("Image.derivative", policies=("derivative",))
