@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -148,23 +148,63 @@ def _resampled(
     resampling: Resampling,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Power and coverage of a window of the target, from `read(window=…)` of the source, asked once."""
-    power = np.full((window.height, window.width), np.nan, dtype=np.float32)
-    covered = np.zeros(power.shape, dtype=bool)
-    needs = {tile: _needed(source, target.crop(tile), resampling) for tile in _tiles(target, window)}
-    needs = {tile: need for tile, need in needs.items() if need.height and need.width}
-    if not needs:
-        return power, covered
-    around = _hull(needs.values())
-    found, there = read(window=around)
-    for tile, need in needs.items():
-        grid, place = source.crop(need), target.crop(tile)
-        cut = _within(need, around)
-        made = _warp(found[cut], grid=grid, target=place, resampling=resampling)
-        seen = _warp(there[cut].astype(np.uint8), grid=grid, target=place, resampling="nearest") > 0
-        part = tile.intersect(window)
-        power[_within(part, window)] = made[_within(part, tile)]
-        covered[_within(part, window)] = (seen | np.isfinite(made))[_within(part, tile)]
-    return power, covered
+    part = WindowResampling(source=source, target=target, window=window, resampling=resampling)
+    if not part.needs:
+        return np.full(window[2:], np.nan, dtype=np.float32), np.zeros(window[2:], dtype=bool)
+    found, there = read(window=part.around)
+    power = part.of(found)
+    seen = part.of(there.astype(np.uint8), resampling="nearest") > 0
+    return power, seen | np.isfinite(power)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowResampling:
+    """How a window of a grid is made of pixels of another, so that it does not matter how the grid is cut.
+
+    Attributes
+    ----------
+    side : of the target's tiles that are made at once, pixels
+    """
+
+    source: Grid
+    target: Grid
+    window: Window
+    resampling: Resampling
+    side: int = TILE
+
+    @cached_property
+    def needs(self) -> dict[Window, Window]:
+        """Pixels of the source that each tile of the target is made of, where there are any."""
+        found = {
+            tile: _needed(self.source, self.target.crop(tile), self.resampling)
+            for tile in _tiles(self.target, self.window, side=self.side)
+        }
+        return {tile: need for tile, need in found.items() if need.height and need.width}
+
+    @cached_property
+    def around(self) -> Window:
+        """Pixels of the source that are needed; empty where there are none."""
+        return _hull(self.needs.values()) if self.needs else Window(0, 0, 0, 0)
+
+    def of(self, values: np.ndarray, *, resampling: Resampling | None = None) -> np.ndarray:
+        """Values on the window, same dtype; NaN (floats) or 0 where there is nothing.
+
+        Parameters
+        ----------
+        values : dims (y, x) of `around`, float32, float64 or uint8
+        resampling : of these values; what it sees is the same
+        """
+        made = np.full((self.window.height, self.window.width), _empty(values), dtype=values.dtype)
+        for tile, need in self.needs.items():
+            one = _warp(
+                values[_within(need, self.around)],
+                grid=self.source.crop(need),
+                target=self.target.crop(tile),
+                resampling=resampling or self.resampling,
+            )
+            part = tile.intersect(self.window)
+            made[_within(part, self.window)] = one[_within(part, tile)]
+        return made
 
 
 def resample(values: np.ndarray, *, grid: Grid, target: Grid, resampling: Resampling) -> np.ndarray:
@@ -216,12 +256,12 @@ def _empty(values: np.ndarray) -> float:
     return np.nan if values.dtype.kind == "f" else 0
 
 
-def _tiles(target: Grid, window: Window) -> Iterator[Window]:
+def _tiles(target: Grid, window: Window, *, side: int = TILE) -> Iterator[Window]:
     """Whole tiles of the target that meet the window; a tile's corner is a multiple of its side on the lattice."""
     row, col = round(-target.top / target.dy), round(target.left / target.dx)
-    for top in range(window.row - (row + window.row) % TILE, window.row + window.height, TILE):
-        for left in range(window.col - (col + window.col) % TILE, window.col + window.width, TILE):
-            yield Window(top, left, TILE, TILE)
+    for top in range(window.row - (row + window.row) % side, window.row + window.height, side):
+        for left in range(window.col - (col + window.col) % side, window.col + window.width, side):
+            yield Window(top, left, side, side)
 
 
 def _hull(windows: Iterable[Window]) -> Window:

@@ -26,7 +26,15 @@ class BlockLayout:
     tile: tuple[int, int]
 
 
-def lay_out(shape: Sequence[int], *, chunk: int, results: int, block_bytes: int = BLOCK_BYTES) -> BlockLayout:
+def lay_out(
+    shape: Sequence[int],
+    *,
+    chunk: int,
+    results: int,
+    block_bytes: int = BLOCK_BYTES,
+    step_bytes: int = PIXEL_BYTES,
+    spare_bytes: int = 0,
+) -> BlockLayout:
     """Blocks of whole chunks side by side where several fit, else of rows of one chunk.
 
     Parameters
@@ -35,6 +43,8 @@ def lay_out(shape: Sequence[int], *, chunk: int, results: int, block_bytes: int 
     chunk : pixels of a chunk of the stack along y and x
     results : rasters that are made: where dates are few, these are most of the memory
     block_bytes : what a block may take; one row of one chunk may take more
+    step_bytes : in memory, of a pixel on each of its dates
+    spare_bytes : in memory, of a pixel beside dates, results and `SPARE_PLANES`
 
     Notes
     -----
@@ -42,7 +52,7 @@ def lay_out(shape: Sequence[int], *, chunk: int, results: int, block_bytes: int 
     """
     steps, height, width = shape
     across, down = -(-width // chunk), -(-height // chunk)
-    row_bytes = (steps + results + SPARE_PLANES) * chunk * PIXEL_BYTES
+    row_bytes = (steps * step_bytes + (results + SPARE_PLANES) * PIXEL_BYTES + spare_bytes) * chunk
     fitting = block_bytes // (row_bytes * chunk)
     rows = chunk
     while rows > 1 and rows * row_bytes > block_bytes:

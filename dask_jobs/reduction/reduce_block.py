@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 
 from dask_jobs.reduction.cov_look import count_cov
+from dask_jobs.reduction.raster_file import upload_raster
 from dask_jobs.reduction.work import Block, Work
 from dask_jobs.statistics.exact_median import (
     Blocks,
@@ -28,7 +27,7 @@ from dask_jobs.statistics.exact_median import (
 )
 from dask_jobs.statistics.threshold import Bounds, mask, thresholded
 from dask_jobs.statistics.time_series import Partial, first_look, merge, rows, to_db
-from dask_jobs.write import Layer, write_cog
+from dask_jobs.write import Layer
 from infra.grid import Window
 from infra.storage import Location
 
@@ -144,20 +143,15 @@ class RasterTask(NamedTuple):
 
 
 def write_raster(task: RasterTask, *, work: Work, parts: Location) -> int:
-    """Size in bytes of the raster, which is made in this worker's scratch folder and uploaded to `parts`."""
-    from distributed import get_worker
-
+    """Size in bytes of the raster, uploaded to `parts`."""
     source = work.array(task.polarization, task.array)
 
     def read(window: Window) -> np.ndarray:
         return _shown(np.asarray(source[window.slices]), task=task)
 
-    with TemporaryDirectory(dir=get_worker().local_directory, prefix="raster-") as folder:
-        file = Path(folder) / "raster.tif"
-        write_cog(file, grid=work.grid, layer=task.layer, read=read)
-        parts.upload(file, task.path)
-        work.place.write(task.marker, b"")
-        return file.stat().st_size
+    size = upload_raster(task.path, grid=work.grid, layer=task.layer, read=read, parts=parts)
+    work.place.write(task.marker, b"")
+    return size
 
 
 def _shown(values: np.ndarray, *, task: RasterTask) -> np.ndarray:

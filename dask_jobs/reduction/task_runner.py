@@ -14,6 +14,7 @@ PHASES = {  # fractions done: from, to
     "median": (0.6, 0.75),
     "quantile": (0.75, 0.77),
     "threshold": (0.77, 0.79),
+    "compose": (0.0, 0.79),
     "write": (0.79, 1.0),
     "look": (0.0, 0.3),  # figures, which have a fraction of their own
     "figure": (0.3, 1.0),

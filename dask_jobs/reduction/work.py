@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dask_jobs.reduction.scratch_arrays import ScratchArrays
 from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, utc
 from dask_jobs.stack.store import icechunk_errors, readonly_session
 from dask_jobs.statistics.layers import StatisticLayer, statistic_layers
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import zarr
 
     from dask_jobs.reduction.block_layout import BlockLayout
-    from dask_jobs.write import Layer
 
 ARRAYS = "arrays"  # plain Zarr group of the statistics, polarization/name
 PLAN = "plan.json"
@@ -130,6 +129,7 @@ class Work:
     days, times : dims (time,), days since 1970-01-01 00:00 UTC: int32, whole; float64, with their fraction
     place : work in progress
     tile : (height, width) of the chunks of the statistics' arrays (`prepare`)
+    polarizations : that are reduced (`prepare`)
     """
 
     store: Location
@@ -149,6 +149,7 @@ class Work:
     layers: tuple[StatisticLayer, ...]
     place: Location
     tile: tuple[int, int] = (0, 0)
+    polarizations: tuple[str, ...] = ()
 
     def pixels(self, block: Block, *, steps: np.ndarray | None = None) -> np.ndarray:
         """Pixels of a block, dims (time, y, x), float32, linear power, NaN no data; of some time steps only."""
@@ -166,28 +167,22 @@ class Work:
         """Flat pixel indices of the area and of each zone in a block."""
         return members(self.grid.crop(block.window), region=self.region, zones=self.zones)
 
+    @property
+    def arrays(self) -> ScratchArrays:
+        """Statistics, below their polarization."""
+        layers = {raster.name: raster.layer for raster in self.layers if raster.array == raster.name}
+        paths = {
+            f"{polarization}/{name}": layer for polarization in self.polarizations for name, layer in layers.items()
+        }
+        return ScratchArrays(place=self.place / ARRAYS, shape=self.grid.shape, tile=self.tile, layers=paths)
+
     def array(self, polarization: str, name: str) -> zarr.Array[Any]:
         """One statistic of one polarization, dims (y, x)."""
-        import zarr
-
-        return zarr.open_array((self.place / ARRAYS).zarr_store(), path=f"{polarization}/{name}", mode="r+")
+        return self.arrays.open(f"{polarization}/{name}")
 
     def write(self, block: Block, made: Mapping[str, np.ndarray]) -> None:
-        """Statistics of a block by name, each dims (y, x), to their arrays, all at once: each waits for the storage.
-
-        Blocks are whole chunks (`block_layout`), and `prepare` leaves chunks unpacked, so they are written as they are
-        (Zarr 3: row-major, little-endian, padded to the full chunk): through zarr it takes twice as long.
-        """
-        layers = {raster.array: raster.layer for raster in self.layers if raster.array == raster.name}
-
-        def put(name: str) -> None:
-            folder = f"{ARRAYS}/{block.polarization}/{name}/c"
-            for row, col, chunk in _chunks(made[name], layer=layers[name], tile=self.tile):
-                at = (block.window.row + row) // self.tile[0], (block.window.col + col) // self.tile[1]
-                self.place.write(f"{folder}/{at[0]}/{at[1]}", chunk)
-
-        with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(put, made))
+        """Statistics of a block by name, each dims (y, x), to their arrays."""
+        self.arrays.put(block.window, {f"{block.polarization}/{name}": values for name, values in made.items()})
 
     def fetch(self, names: Sequence[str]) -> Iterator[bytes]:
         """Contents of objects of the work in progress, in order, a few at a time."""
@@ -243,44 +238,14 @@ def prepare(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) ->
 
     A task of a stopped attempt that still runs can so never leave its mark in the work of another plan.
     """
-    import zarr
-
     plan = _plan(work, layout=layout, polarizations=polarizations)
     name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-    work = replace(work, place=work.place / name, tile=layout.tile)
+    work = replace(work, place=work.place / name, tile=layout.tile, polarizations=tuple(polarizations))
     if work.place.exists(PLAN):
         return work
-    root = zarr.open_group((work.place / ARRAYS).zarr_store(), mode="w")
-    for polarization in polarizations:
-        group = root.create_group(polarization)
-        for raster in work.layers:
-            if raster.array == raster.name:
-                group.create_array(
-                    raster.name,
-                    shape=work.grid.shape,
-                    chunks=layout.tile,
-                    dtype=raster.layer.dtype,
-                    fill_value=_fill_value(raster.layer),
-                    dimension_names=("y", "x"),
-                    compressors=None,  # what packs quickly does not pack speckle at all, and takes longer than writing it
-                )
+    work.arrays.make()
     work.place.write_json(PLAN, plan)  # last: without it the next attempt makes the arrays again
     return work
-
-
-def _chunks(values: np.ndarray, *, layer: Layer, tile: tuple[int, int]) -> Iterator[tuple[int, int, bytes]]:
-    """First row, first column and content of each chunk of a block, dims (y, x)."""
-    height, width = tile
-    for row, col in product(range(0, values.shape[0], height), range(0, values.shape[1], width)):
-        part = values[row : row + height, col : col + width]
-        beyond = ((0, height - part.shape[0]), (0, width - part.shape[1]))
-        if part.shape != tile:
-            part = np.pad(part, beyond, constant_values=_fill_value(layer))
-        yield row, col, part.astype(np.dtype(layer.dtype).newbyteorder("<"), copy=False).tobytes()
-
-
-def _fill_value(layer: Layer) -> float:
-    return 0 if layer.nodata is None else layer.nodata
 
 
 def _plan(work: Work, *, layout: BlockLayout, polarizations: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from dask_jobs.compiled import compiled
 from dask_jobs.speckle.neighbourhood import framed, noise_of
 from dask_jobs.statistics.sorting_network import compare_exchanges
+from dask_jobs.statistics.temporal import sort_rows
 
 HALF = 3  # 7 x 7
 STEP = 2  # pixels from a 3 x 3 to the next
@@ -154,12 +155,7 @@ def _least_spread(flat, first, centres, network, rows, noises):  # type: ignore[
         for x in range(noises.size):
             row[x] = spread[x] if spread[x] == spread[x] else np.inf
             noises[x] += 1.0 if spread[x] == spread[x] else 0.0
-    for k in range(network.shape[0]):
-        upper, lower = rows[network[k, 0]], rows[network[k, 1]]
-        for x in range(noises.size):
-            a, b = upper[x], lower[x]
-            upper[x] = a if a < b else b
-            lower[x] = b if a < b else a
+    sort_rows(rows, network, noises.size)
     total = rows[SMALLEST]  # not one of them
     total[:] = 0.0
     for k in range(SMALLEST):

@@ -97,7 +97,7 @@ def _reduce(power, days, fractions, network, min_count, strip, moments, dates, r
             continue
         _write_moments(days, min_count, start, n, rows, sums, whole, ends, moments, dates)
         if fractions.size:
-            _sort_rows(rows, network, n)
+            sort_rows(rows, network, n)
             _write_ranks(rows, whole[2], fractions, start, n, ranks)
 
 
@@ -157,7 +157,8 @@ def _write_moments(days, min_count, start, n, rows, sums, whole, ends, moments, 
 
 
 @numba.njit(nogil=True)
-def _sort_rows(rows, network, n):  # type: ignore[no-untyped-def] # numba infers types
+def sort_rows(rows, network, n):  # type: ignore[no-untyped-def] # numba infers types
+    """Sort the first `n` columns along the rows (`compare_exchanges`)."""
     for k in range(network.shape[0]):
         upper, lower = rows[network[k, 0]], rows[network[k, 1]]
         for j in range(n):
