@@ -119,46 +119,31 @@ def pass_image(
         raise InputError(
             f"{name}: {OPERA} has neither the angle's band nor border noise", f"Take {name} out, or a GRD collection."
         )
-    scenes = [
-        _scene_image(
-            scene,
-            collection_id=collection_id,
-            bands=bands,
-            incidence_angle=incidence_angle,
-            border_noise=border_noise,
-            valid_range=valid_range,
-        )
-        for scene in pass_.scenes
-    ]
-    return _described(_everywhere_known(_mosaic(scenes, pass_.scenes[0]), bands), pass_)
+
+    like = pass_.scenes[0].polarizations[:1]  # VV or HH, whichever bands are asked for
+
+    def masked(stored: ee.Image) -> ee.Image:
+        image = _power(stored, bands, collection_id)
+        if incidence_angle is not None:
+            angle = stored.select(ANGLE)
+            image = image.updateMask(angle.gte(incidence_angle[0]).And(angle.lte(incidence_angle[1])))
+        if border_noise is not None:
+            image = without_border_noise(image, _power(stored, like, collection_id), border_noise)
+        return image if valid_range is None else _within_range(image, valid_range)
+
+    # mosaic() puts the last one on top
+    scenes = ee.ImageCollection.fromImages([ee.Image(scene.id) for scene in reversed(pass_.scenes)]).map(masked)
+    first = pass_.scenes[0]
+    whole = scenes.mosaic().setDefaultProjection(first.crs, list(first.transform))
+    if len(bands) > 1:
+        whole = whole.updateMask(whole.mask().reduce(ee.Reducer.min()))
+    return _described(whole, pass_)
 
 
-def _scene_image(
-    scene: SceneInfo,
-    *,
-    collection_id: str,
-    bands: Sequence[str],
-    incidence_angle: tuple[float, float] | None,
-    border_noise: BorderNoise | None,
-    valid_range: Range | None,
-) -> ee.Image:
-    """Power of one scene, masked."""
-    stored = ee.Image(scene.id)
+def _power(stored: ee.Image, bands: Sequence[str], collection_id: str) -> ee.Image:
     units = DECIBEL if collection_id == GRD else POWER
-
-    def power(names: Sequence[str]) -> ee.Image:
-        values = Backscatter(image=stored.select(list(names)).toDouble(), units=units)
-        return (to_power(values) if units == DECIBEL else values).image
-
-    image = power(bands)
-    if incidence_angle is not None:
-        angle = stored.select(ANGLE)
-        image = image.updateMask(angle.gte(incidence_angle[0]).And(angle.lte(incidence_angle[1])))
-    if border_noise is not None:
-        image = without_border_noise(image, power(scene.polarizations[:1]), border_noise)
-    if valid_range is not None:
-        image = _within_range(image, valid_range)
-    return image
+    values = Backscatter(image=stored.select(list(bands)).toDouble(), units=units)
+    return (to_power(values) if units == DECIBEL else values).image
 
 
 def _within_range(image: ee.Image, valid_range: Range) -> ee.Image:
@@ -167,21 +152,6 @@ def _within_range(image: ee.Image, valid_range: Range) -> ee.Image:
     if least is not None:
         image = image.updateMask(whole.gte(least))
     return image if greatest is None else image.updateMask(whole.lte(greatest))
-
-
-def _mosaic(images: Sequence[ee.Image], first: SceneInfo) -> ee.Image:
-    if len(images) == 1:
-        return images[0]
-    # mosaic() puts the last one on top
-    whole: ee.Image = ee.ImageCollection.fromImages(list(reversed(images))).mosaic()
-    return whole.setDefaultProjection(first.crs, list(first.transform))
-
-
-def _everywhere_known(image: ee.Image, bands: Sequence[str]) -> ee.Image:
-    """Pixels where every band has data."""
-    if len(bands) == 1:
-        return image
-    return image.updateMask(image.mask().reduce(ee.Reducer.min()))
 
 
 def _described(image: ee.Image, pass_: PassInfo) -> ee.Image:

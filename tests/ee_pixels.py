@@ -48,9 +48,10 @@ def arrays(image: Any, context: Context, grid: Grid) -> dict[str, np.ndarray]:
 
 
 def filtered(make: Any, powers: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """What a function of client images makes of arrays, one image each, with one band."""
+    """What a function of a client's collection makes of arrays, one image each, with one band."""
     import ee
 
     context = catalogue({f"a{n}": stored({"VV": power}) for n, power in enumerate(powers)})
-    made = make([ee.Image(f"a{n}") for n in range(len(powers))])
-    return [arrays(one, context, lattice(*powers[0].shape))["VV"] for one in made]
+    made = make(ee.ImageCollection.fromImages([ee.Image(f"a{n}") for n in range(len(powers))]))
+    grid, listed = lattice(*powers[0].shape), made.toList(len(powers))
+    return [arrays(ee.Image(listed.get(n)), context, grid)["VV"] for n in range(len(powers))]

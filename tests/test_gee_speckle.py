@@ -18,7 +18,7 @@ from ee_pixels import arrays, catalogue, filtered, lattice, stored
 from gee.local.pixels import Grid
 from gee.speckle.boxcar import boxcar
 from gee.speckle.choice import FILTERS, Speckle
-from gee.speckle.despeckle import despeckle
+from gee.speckle.despeckle import despeckle, despeckle_pass
 from gee.speckle.focal_median import focal_median
 from gee.speckle.gamma_map import gamma_map
 from gee.speckle.lee import lee
@@ -69,7 +69,7 @@ def _client() -> Iterator[None]:
 
 
 def one(filter_: Callable[[Any], Any], power: np.ndarray) -> np.ndarray:
-    return filtered(lambda images: [filter_(images[0])], [power])[0]
+    return filtered(lambda images: images.map(filter_), [power])[0]
 
 
 def speckle(shape: tuple[int, ...], *, seed: int) -> np.ndarray:
@@ -110,6 +110,13 @@ def test_images_smaller_than_the_window(case: str) -> None:
     for shape in ((1, 1), (1, 6), (4, 2)):
         power = speckle(shape, seed=3)
         agree(one(partial(function, **parameters), power), plain(power, **parameters))
+
+
+@pytest.mark.parametrize("looks", [None, 2.0])
+def test_ties_of_refined_lee_go_to_the_first(looks: float | None) -> None:
+    """Multiples of 36, so that the means of the 3 x 3 are exact, and many of them equal."""
+    power = 36.0 * np.random.default_rng(5).integers(1, 4, (30, 31))
+    agree(one(partial(refined_lee, looks=looks), power), plain_speckle.refined_lee(power, looks=looks))
 
 
 def test_many_passes_are_what_a_plain_loop_makes() -> None:
@@ -183,6 +190,12 @@ def setting(name: str) -> Speckle:
     return Speckle(filter=name, window=5, radius=2.0, looks=4.4, strong={"VV": 3.0, "VH": 2.0})
 
 
+def filtered_image(speckle: Speckle, polarizations: list[str]) -> ee.Image:
+    """Image "a" after the filter that was chosen."""
+    passes = ee.ImageCollection.fromImages([ee.Image("a").select(polarizations)])
+    return ee.Image(despeckle(passes, speckle, polarizations=polarizations).first())
+
+
 def two_bands() -> dict[str, np.ndarray]:
     return {"VV": landscape(20), "VH": 0.2 * landscape(21)}
 
@@ -192,12 +205,12 @@ def test_bands_are_filtered_by_themselves_and_keep_names_and_properties(name: st
     bands = two_bands()
     context = catalogue({"a": stored(bands, **{"system:time_start": 86_400_000})})
     grid = lattice(*bands["VV"].shape)
-    (both,) = despeckle([ee.Image("a")], setting(name), polarizations=list(bands))
+    both = filtered_image(setting(name), list(bands))
     made = arrays(both, context, grid)
     assert list(made) == ["VV", "VH"]
     assert computed(both, context).properties["system:time_start"] == 86_400_000
     for band in bands:
-        (alone,) = despeckle([ee.Image("a").select([band])], setting(name), polarizations=[band])
+        alone = filtered_image(setting(name), [band])
         assert np.array_equal(arrays(alone, context, grid)[band], made[band], equal_nan=True)
 
 
@@ -207,7 +220,7 @@ def test_what_is_filtered_does_not_depend_on_the_grid_that_is_looked_at(name: st
     bands = two_bands()
     context = catalogue({"a": stored(bands)})
     native = lattice(*bands["VV"].shape)
-    (made,) = despeckle([ee.Image("a")], setting(name), polarizations=list(bands))
+    made = filtered_image(setting(name), list(bands))
     whole = arrays(made, context, native)
     side, _, west, _, _, north = native.transform
     coarse = Grid(native.crs, (3 * side, 0, west + 3.0, 0, -3 * side, north - 3.0), 12, 10)
@@ -221,7 +234,7 @@ def test_blocks_equal_the_whole(name: str) -> None:
     bands = two_bands()
     context = catalogue({"a": stored(bands)})
     native = lattice(*bands["VV"].shape)
-    (made,) = despeckle([ee.Image("a")], setting(name), polarizations=list(bands))
+    made = filtered_image(setting(name), list(bands))
     whole = arrays(made, context, native)
     side, _, west, _, _, north = native.transform
     block = Grid(native.crs, (side, 0, west + 7 * side, 0, -side, north - 11 * side), 13, 9)
@@ -231,12 +244,21 @@ def test_blocks_equal_the_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_graphs_are_small(name: str) -> None:
-    (made,) = despeckle([ee.Image("a")], setting(name), polarizations=["VV", "VH"])
+    made = filtered_image(setting(name), ["VV", "VH"])
     assert len(made.serialize(for_cloud_api=True)) < 60_000
 
 
+def test_a_filter_stands_in_a_graph_once_however_many_passes_there_are() -> None:
+    def size(number: int) -> int:
+        passes = ee.ImageCollection.fromImages([ee.Image(f"a{n}") for n in range(number)])
+        made = despeckle(passes, setting("refined_lee"), polarizations=["VV", "VH"])
+        return len(made.serialize(for_cloud_api=True))
+
+    assert size(100) - size(1) < 99 * 200
+
+
 def test_a_graph_goes_through_json() -> None:
-    (made,) = despeckle([ee.Image("a")], setting("refined_lee"), polarizations=["VV", "VH"])
+    made = filtered_image(setting("refined_lee"), ["VV", "VH"])
     again = ee.deserializer.fromJSON(made.serialize())
     assert json.loads(again.serialize()) == json.loads(made.serialize())
 
@@ -274,8 +296,8 @@ def test_what_no_filter_can_be_made_of(parameters: Parameters, word: str) -> Non
         lambda image: focal_median(image, radius=-0.5),
         lambda image: focal_median(image, radius=math.inf),
         lambda image: sigma_of_vv(image, window=3, looks=1.0, strong=1.0, least=10),
-        lambda image: despeckle(
-            [image], Speckle(filter="lee_sigma", looks=4.0, strong={"VV": 1.0}), polarizations=["VH"]
+        lambda image: despeckle_pass(
+            image, Speckle(filter="lee_sigma", looks=4.0, strong={"VV": 1.0}), polarizations=["VH"]
         ),
     ],
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import ee
+from gee.speckle.neighbourhood import mean, pinned, square
 
-from gee.speckle.boxcar import boxcar
-from gee.speckle.neighbourhood import pinned
+if TYPE_CHECKING:
+    import ee
 
 
-def multi_temporal(images: Sequence[ee.Image], *, window: int) -> list[ee.Image]:
+def multi_temporal(passes: ee.ImageCollection, *, window: int) -> ee.ImageCollection:
     """Local mean of each pass, times the mean over all passes of how far they lie from theirs.
 
     On flat independent speckle of L looks the equivalent number of looks becomes L N M / (N + M - 1), for N passes and M
@@ -18,7 +18,7 @@ def multi_temporal(images: Sequence[ee.Image], *, window: int) -> list[ee.Image]
 
     Parameters
     ----------
-    images : linear power of the passes of one relative orbit, the same bands, masked where there is no data
+    passes : linear power of the passes of one relative orbit, the same bands, masked where there is no data
     window : odd, pixels
 
     Returns
@@ -34,9 +34,13 @@ def multi_temporal(images: Sequence[ee.Image], *, window: int) -> list[ee.Image]
     ----------
     Quegan and Yu (2001), eq. 12, doi:10.1109/36.964973
     """
-    means = [boxcar(image, window=window) for image in images]
-    ratios = [
-        image.divide(mean.add(mean.eq(0))).where(mean.eq(0), 1) for image, mean in zip(images, means, strict=True)
-    ]
-    common = ee.ImageCollection.fromImages(ratios).mean()
-    return [pinned(mean.multiply(common), image) for image, mean in zip(images, means, strict=True)]
+    kernel = square(window)
+
+    def ratio(image: ee.Image) -> ee.Image:
+        around = mean(image, kernel)
+        own = image.divide(around.add(around.eq(0))).where(around.eq(0), 1)
+        return pinned(own, image)
+
+    common = passes.map(ratio).mean()
+    found: ee.ImageCollection = passes.map(lambda image: pinned(mean(image, kernel).multiply(common), image))
+    return found
