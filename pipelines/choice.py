@@ -191,7 +191,8 @@ def _reason(case: Circumstances, chosen: Candidate) -> str:
     (other,) = others
     if _nothing_left(case):
         return f"nothing is left to do; {_home_words(case)}"
-    beside = f"about {seconds(chosen.wall)}, against about {seconds(other.wall)} in {other.backend}"
+    here, there = _told_apart(chosen.wall, other.wall)
+    beside = f"about {here}, against about {there} in {other.backend}"
     if case.limits.exceeded(other):
         return f"{other.backend} would exceed its limits ({excess(other, case.limits)}){_certified(case, chosen)}"
     if other in case.allowed:
@@ -206,7 +207,8 @@ def _beside_the_word(case: Circumstances, chosen: Candidate) -> Iterator[str]:
         if not other.able:
             continue
         if not _nothing_left(case):
-            yield f"it takes about {seconds(chosen.wall)}, {other.backend} about {seconds(other.wall)}"
+            here, there = _told_apart(chosen.wall, other.wall)
+            yield f"it takes about {here}, {other.backend} about {there}"
         if chosen.backend != case.home and not case.certificate.valid:
             yield f"of its own accord sarbatch would not move it from {other.backend}: {case.certificate.words}"
 
@@ -214,6 +216,12 @@ def _beside_the_word(case: Circumstances, chosen: Candidate) -> Iterator[str]:
 def _home_words(case: Circumstances) -> str:
     at_home = case.named(case.home)
     return f"its data lie {at_home.way.data}" if at_home and at_home.way.data else f"{case.home} is where its data lie"
+
+
+def _told_apart(first: float, second: float) -> tuple[str, str]:
+    """Two times in words, with tenths where they would read alike."""
+    words = seconds(first), seconds(second)
+    return words if words[0] != words[1] else (f"{first:.1f} s", f"{second:.1f} s")
 
 
 def _certified(case: Circumstances, chosen: Candidate) -> str:
