@@ -12,6 +12,7 @@ from pipelines.registry.rows import OperationRow
 from pipelines.standing import SENT
 
 USED = "eecu_seconds"  # of an operation's usage
+UNTOLD = frozenset({State.FAILED, State.CANCELLED, State.LOST})  # ends that need not say what was used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Spending:
     Attributes
     ----------
     allowed : None where the job sets no budget
-    spent : by all attempts at all tiles, as far as the engine has said
+    spent : by all attempts at all tiles; those that ended and did not say what they used are reckoned as `each`
     each : what an operation is reckoned to use: the estimate, or the most that one has used if that is more
     reserved : for operations under way, less what they have used so far
     measured : whether an operation has ended and said what it used
@@ -91,9 +92,11 @@ def spending(
     reckoned = 3600.0 * float(estimate.get("eecu_hours") or 0.0) / max(tiles, 1)
     each = max([reckoned, *ended])
     under_way = [row for row in exports if row.believed in SENT]
+    # Earth Engine does not tell what an export used that failed or was cancelled, and reckons it all the same
+    untold = [row for row in exports if row.believed in UNTOLD and row.handle is not None and USED not in row.usage]
     return Spending(
         allowed=None if allowed is None else 3600.0 * allowed,
-        spent=sum(used.values()),
+        spent=sum(used.values()) + each * len(untold),
         each=each,
         reserved=sum(max(0.0, each - used[row.id]) for row in under_way),
         measured=any(ended),

@@ -237,12 +237,15 @@ def _report(handle: _Handle, operation: Operation | None) -> Report:
         return _unlisted(handle)
     state = STATES.get(operation.state, State.RUNNING)
     error = operation.failure
-    usage = {"eecu_seconds": operation.eecu_seconds, "wall_seconds": operation.wall_seconds}
+    usage = {"wall_seconds": operation.wall_seconds} if operation.wall_seconds else {}
+    # Of what failed the service does not tell what it used: then nothing is said, unless it never ran
+    if operation.eecu_seconds or operation.started is None:
+        usage["eecu_seconds"] = operation.eecu_seconds
     return Report(
         state=state,
         engine_state=operation.state,
         progress=1.0 if state == State.DONE else operation.progress,
-        usage={name: value for name, value in usage.items() if value > 0},
+        usage=usage,
         failure=Failure(error_class=error.error_class, message=error.message, remedy=error.remedy) if error else None,
     )
 
