@@ -178,7 +178,7 @@ class Planner:
 
     def _way(self, task: Task, found: Look) -> Way:
         survey, here = found.survey, found.engine.name == "dask"
-        remote = survey.remote or any(self.surveys[name].remote for name in task.references().values())
+        remote = self.output.is_s3 if task.references() else survey.remote  # products of other tasks lie in the output
         return Way(
             data=("in a bucket" if remote else "in files") if here else f"in Earth Engine ({survey.source})",
             fetches=here and remote,

@@ -58,7 +58,7 @@ class Survey:
     takes_inputs : whether the products of the tasks that it names must be there before it begins
     source : the product that it is made of ("OPERA/RTC/L2_V1/S1"), for the choice between engines; None where there is none
     covers : what a certificate of parity must name for a move between engines: words as "filter refined_lee"
-    remote : whether what it reads lies in a bucket, so that it comes over a network; told by the task that names the files
+    remote : whether the files that the task itself names lie in a bucket, and come over a network
     """
 
     grid: Mapping[str, Any] | None = None
