@@ -82,7 +82,7 @@ def test_a_series_is_a_part_for_each_pass() -> None:
         ("2022-05-05", "S1B", "A131"),
         ("2022-05-11", "S1A", "A131"),
     ]
-    assert parts[0].file("vv_db") == "vv_db_2022-05-04_S1A_D058.tif"
+    assert parts[0].file("vv_db") == "D058_2022-05-04_S1A_vv_db.tif"
 
 
 def test_a_series_that_starts_after_its_end_says_so() -> None:

@@ -268,19 +268,3 @@ def needed_polarizations(quantities: Sequence[str]) -> tuple[str, ...]:
 def quantity_units(quantity: str) -> str:
     """Units of a quantity: "dB", or "1" for power and ratio."""
     return "dB" if quantity.endswith("_db") else "1"
-
-
-def covered(parameters: Sentinel1, *, reducers: Sequence[str], native: bool) -> tuple[str, ...]:
-    """What a certificate of parity must name for these parameters; the same on both engines.
-
-    Parameters
-    ----------
-    reducers : of a composite; none of a series
-    native : whether the output is the scenes' own lattice, so that no power is averaged to it
-    """
-    return (
-        f"filter {parameters.speckle.filter if parameters.speckle else 'none'}",
-        *(f"quantity {name}" for name in parameters.quantities),
-        *dict.fromkeys(f"reducer {'p*' if name.startswith('p') else name}" for name in reducers),
-        f"grid {'native' if native else 'averaged'}",
-    )

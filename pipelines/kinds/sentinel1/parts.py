@@ -72,9 +72,9 @@ class Part:
     platform: str | None = None
 
     def file(self, product: str) -> str:
-        """Name of a product's file: "ratio_db_median_2022-05_A131.tif", "vv_db_2022-05-01_S1A_D058.tif"."""
-        date = self.date.replace(":", "") if self.date else None
-        return "_".join([product, *filter(None, (self.period, date, self.platform, self.orbit))]) + ".tif"
+        """Name of a product's file: "A131_2022-05_ratio_db_median.tif", "D058_2022-05-01_S1A_vv_db.tif"."""
+        date = self.date.replace(":", "-") if self.date else None
+        return "_".join([*filter(None, (self.orbit, self.period, date, self.platform)), product]) + ".tif"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` restores the part."""

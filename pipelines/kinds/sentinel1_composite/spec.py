@@ -49,22 +49,21 @@ class Sentinel1Composite(Sentinel1):
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One raster of a composite: a quantity, how passes are reduced to it, and whether they were filtered."""
+    """One raster of a composite: a quantity, and how passes are reduced to it; `filtered` where there is a filter."""
 
     quantity: str
     reducer: str
-    filtered: bool
+    filtered: bool = True
 
 
 def measures(parameters: Sentinel1Composite) -> dict[str, Measure]:
     """Product name to what it is, in the order of products; `count` stands once, at the end."""
-    filtered = parameters.speckle is not None
     pairs = list(product(parameters.quantities, [name for name in parameters.reducers if name != "count"]))
-    found = {f"{q}_{r}": Measure(quantity=q, reducer=r, filtered=filtered) for q, r in pairs}
+    found = {f"{q}_{r}": Measure(quantity=q, reducer=r) for q, r in pairs}
     if parameters.unfiltered:
         found |= {f"{q}_{r}{UNFILTERED}": Measure(quantity=q, reducer=r, filtered=False) for q, r in pairs}
     if "count" in parameters.reducers:
-        found["count"] = Measure(quantity=parameters.quantities[0], reducer="count", filtered=filtered)
+        found["count"] = Measure(quantity=parameters.quantities[0], reducer="count")
     return found
 
 
