@@ -1,4 +1,4 @@
-"""Batch exports of images: one tile, one file, on exactly the pixels that are asked for; and where the file is then found."""
+"""Batch exports of images: one tile, one file, on exactly the pixels that are asked for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ee
 
+from gee.destinations import NO_DATA, Destination, asset_folder, asset_id, drive_folder
 from gee.errors import http_status, translated
 from gee.limits import (
     FILE_BYTES,
@@ -23,46 +23,11 @@ from gee.limits import (
 from gee.operations import Operation
 from infra.errors import InputError, ResourceError, TransientError
 
-NO_DATA = -9999.0  # of float32 files: NaN is not JSON, and the client would send it
 FLOAT_BYTES = 4
 CONFLICT = 409
 MADE_ALREADY = ("already exists", "cannot overwrite")  # what creating a folder says where it is there
-# Where Drive and buckets are found below the folder of the settings: a local Earth Engine's, or Drive itself
-LOCAL_DRIVE = ("exports/drive", "drive", "", "MyDrive", "My Drive")
-LOCAL_BUCKETS = ("exports/cloud-storage", "cloud-storage")
 
 logger = logging.getLogger("sarbatch.earth-engine")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Destination:
-    """Where files or assets go.
-
-    Attributes
-    ----------
-    to : folder (Drive, seen as a folder of this machine), cloud-storage, drive (left there), asset (left there)
-    folder : of Drive, of the bucket or of the assets; on Drive folders are not nested, so each "/" becomes "-"
-    bucket : of cloud-storage
-    project : whose assets, of asset
-    """
-
-    to: Literal["folder", "cloud-storage", "drive", "asset"]
-    folder: str
-    bucket: str | None = None
-    project: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.to == "cloud-storage") != (self.bucket is not None):
-            raise ValueError(f"cloud-storage has a bucket and nothing else has: {self}")
-        if self.to == "asset" and not self.project:
-            raise ValueError(f"assets are of a project: {self}")
-        if not self.folder or self.folder.startswith("/") or ".." in self.folder.split("/"):
-            raise ValueError(f"'{self.folder}' is no folder of a destination")
-
-    @property
-    def readable(self) -> bool:
-        """Whether the files can be read from here, given the settings that it needs."""
-        return self.to in ("folder", "cloud-storage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,58 +148,10 @@ def prepare(destination: Destination) -> None:
     for depth in range(1, len(parts) + 1):
         try:
             with translated():
-                ee.data.createAsset({"type": "FOLDER"}, f"{_asset_folder(destination)}/{'/'.join(parts[:depth])}")
+                ee.data.createAsset({"type": "FOLDER"}, f"{asset_folder(destination)}/{'/'.join(parts[:depth])}")
         except InputError as error:
             if not any(words in error.message.lower() for words in MADE_ALREADY):
                 raise
-
-
-def remote_href(destination: Destination, name: str) -> str:
-    """Where the service puts a tile, as a URL: gs://, Drive's folder, or Earth Engine's asset; `name` as `Export.name`."""
-    if destination.to == "cloud-storage":
-        return f"gs://{destination.bucket}/{destination.folder}/{name}.tif"
-    if destination.to == "asset":
-        return f"https://code.earthengine.google.com/?asset={_asset_id(destination, name)}"
-    return f"https://drive.google.com/drive/search?q={_drive_folder(destination)}/{name}.tif"
-
-
-def tile_path(destination: Destination, name: str, *, files: str | None) -> str:
-    """Path, for GDAL, of an exported file.
-
-    Parameters
-    ----------
-    name : as `Export.name`
-    files : folder of the settings in which exports appear: Drive as a folder, or that of a local Earth Engine; None where
-        there is none, and a bucket is read as Google's
-
-    Raises
-    ------
-    InputError
-        If the destination cannot be read, or the file is not there. Google's buckets are not looked at: GDAL does.
-    """
-    if not destination.readable:
-        raise InputError(f"files in {destination.to} cannot be read from here", "Export to folder or cloud-storage.")
-    if destination.to == "cloud-storage" and files is None:
-        return f"/vsigs/{destination.bucket}/{destination.folder}/{name}.tif"
-    if files is None:
-        raise InputError(
-            "it is not said where Drive appears as a folder of this machine",
-            "Set SARBATCH_EARTH_ENGINE_FILES, or export to cloud-storage, drive or asset.",
-        )
-    candidates = _candidates(Path(files).expanduser(), destination, f"{name}.tif")
-    for path in candidates:
-        if path.is_file():
-            return str(path)
-    raise InputError(
-        f"the exported file {name}.tif is not in {candidates[0].parent}",
-        "Drive may not have caught up, or SARBATCH_EARTH_ENGINE_FILES is another folder: look there, then `sarbatch retry`.",
-    )
-
-
-def _candidates(root: Path, destination: Destination, file: str) -> list[Path]:
-    if destination.to == "cloud-storage":
-        return [root / below / str(destination.bucket) / destination.folder / file for below in LOCAL_BUCKETS]
-    return [root / below / _drive_folder(destination) / file for below in LOCAL_DRIVE]
 
 
 def _exporter(export: Export) -> Any:
@@ -245,7 +162,7 @@ def _exporter(export: Export) -> Any:
 def _place(export: Export) -> dict[str, Any]:
     where = export.destination
     if where.to == "asset":
-        return {"assetId": _asset_id(where, export.name), "overwrite": True}
+        return {"assetId": asset_id(where, export.name), "overwrite": True}
     tiff = {
         "fileFormat": "GeoTIFF",
         "formatOptions": {"cloudOptimized": True, "noData": NO_DATA},
@@ -255,20 +172,8 @@ def _place(export: Export) -> dict[str, Any]:
     }
     if where.to == "cloud-storage":
         return {**tiff, "bucket": where.bucket, "fileNamePrefix": f"{where.folder}/{export.name}"}
-    return {**tiff, "folder": _drive_folder(where), "fileNamePrefix": export.name}
+    return {**tiff, "folder": drive_folder(where), "fileNamePrefix": export.name}
 
 
 def _up(pixels: int) -> int:
     return -(-pixels // SHARD) * SHARD
-
-
-def _drive_folder(destination: Destination) -> str:
-    return destination.folder.replace("/", "-")
-
-
-def _asset_folder(destination: Destination) -> str:
-    return f"projects/{destination.project}/assets"
-
-
-def _asset_id(destination: Destination, name: str) -> str:
-    return f"{_asset_folder(destination)}/{destination.folder}/{name}"

@@ -17,7 +17,8 @@ import rasterio
 from tile_exports import BANDS, CRS, FOLDER, GRID, PROJECT, LocalEngine, coordinates, expected, export_of, local_engine
 
 from gee import exports, operations
-from gee.exports import NO_DATA, Destination, Export, remote_href, request, request_key, start, tile_path
+from gee.destinations import NO_DATA, Destination, remote_href, tile_path
+from gee.exports import Export, request, request_key, start
 from gee.limits import EXPRESSION_BYTES
 from gee.operations import Operation
 from gee.tiles import Tile, cut

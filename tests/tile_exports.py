@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from gee.exports import NO_DATA, Destination, Export, tile_path
+from gee.destinations import NO_DATA, Destination, tile_path
+from gee.exports import Export
 from gee.local.folders import settings_of
 from gee.local.operations.queue import QueueLimits
 from gee.local.server.serving import serving

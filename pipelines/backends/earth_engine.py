@@ -28,7 +28,7 @@ from pipelines.kinds import all_kinds
 from pipelines.orders import WHOLE, Order
 
 if TYPE_CHECKING:
-    from gee.exports import Destination
+    from gee.destinations import Destination
     from gee.operations import Operation
     from infra.settings import Settings
     from pipelines.kinds.binding import Binding, TiledBinding

@@ -84,7 +84,7 @@ def _mosaics(
 
 def _left_there(order: Order, parts: Sequence[Part], *, kind: KindSpec, bands: Sequence[str]) -> Iterator[Product]:
     """Products where the service has put them: every tile holds all bands, and tells itself by its name."""
-    from gee.exports import remote_href
+    from gee.destinations import remote_href
     from gee.tiles import Tile
 
     where = destination(order)

@@ -12,7 +12,7 @@ from pipelines.keys import short
 from pipelines.orders import Order
 
 if TYPE_CHECKING:
-    from gee.exports import Destination
+    from gee.destinations import Destination
     from gee.tiles import Tile
 
 VSI = "/vsi"  # how GDAL's paths of what is no file of this machine begin
@@ -68,7 +68,7 @@ def file_name(order: Order, tile: str) -> str:
 
 def destination(order: Order) -> Destination:
     """Where the exports of an order go."""
-    from gee.exports import Destination
+    from gee.destinations import Destination
 
     asked: Mapping[str, Any] = order.parameters["export"]
     return Destination(
@@ -98,7 +98,7 @@ def exported_files(order: Order) -> dict[int, tuple[TileFile, ...]]:
 
 
 def _files_of(tile: Tile, order: Order, where: Destination, files: str | None) -> list[TileFile]:
-    from gee.exports import tile_path
+    from gee.destinations import tile_path
 
     try:
         path = _there(tile_path(where, file_name(order, tile.name), files=files))
@@ -116,7 +116,7 @@ def _files_of(tile: Tile, order: Order, where: Destination, files: str | None) -
 
 
 def _any_file(tiles: Sequence[Tile], order: Order, where: Destination, files: str | None) -> bool:
-    from gee.exports import tile_path
+    from gee.destinations import tile_path
 
     for tile in tiles:
         try:
