@@ -1,0 +1,1 @@
+"""Composites of passes: power filtered and averaged to a grid, quantities of each pass, and what a reducer makes of them."""
