@@ -1,20 +1,26 @@
-"""The demo: scenes with a known truth, one job on them, and where to look."""
+"""The demo: scenes with a known truth, one job that uses both engines, and where to look."""
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import OutputError, SarbatchError
+from pipelines.demo.earth_engine import local_earth_engine, make_scenes
 
 if TYPE_CHECKING:
+    from infra.grid import Grid
     from pipelines.registry.registry import Registry
 
 JOB = """\
 # Made by `sarbatch demo`. The scenes are simulated: {truth} says what is in them.
 name: demo
+area: {{bbox: [{bbox}]}}
+period: {{start: 2024-01-01, end: 2027-01-01}}
 output: ./products
 tasks:
   stack:
@@ -24,11 +30,21 @@ tasks:
   statistics:
     kind: stack-statistics
     stack: stack
+  ratio:
+    kind: sentinel1-composite
+    collection: COPERNICUS/S1_GRD_FLOAT
+    speckle: {{filter: refined_lee}}
+    quantities: [ratio_db]
+    reducers: [median, stdDev, count]
+    composite: {{per_orbit: true}}
 """
+GRD_DATES = 4  # of each of two orbits
 
 
 def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Callable[[Registry, str], None]) -> None:
-    """Simulate scenes in `folder` (unless they are there), run a stack and its statistics, and say where to look.
+    """Simulate scenes in `folder` (unless they are there), run one job on both engines, and say where to look.
+
+    Earth Engine is a local one that lives as long as the demo, whatever the settings say.
 
     Raises
     ------
@@ -36,9 +52,6 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Ca
         If the run did not end well.
     """
     from dask_jobs.simulate import simulate_rtc
-    from pipelines.job import load_job
-    from pipelines.plan import make_plan
-    from pipelines.run import run_plan
 
     scenes, job = folder / "simulated-scenes", folder / "job.yaml"
     if not (scenes / "truth.json").exists():
@@ -49,14 +62,59 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Ca
         except OSError as error:
             raise OutputError(f"{scenes} cannot be made: {error.strerror}", "Give another --folder.") from error
         simulate_rtc(scenes, dates=dates)
-    job.write_text(JOB.format(scenes=scenes.name, truth=f"{scenes.name}/truth.json"), encoding="utf-8")
+    say("simulating Sentinel-1 GRD scenes for a local Earth Engine …")
+    place = _place(scenes / "truth.json")
+    make_scenes(folder / "earth-engine", place=place, dates=GRD_DATES)
+    bbox = ", ".join(f"{degrees:.5f}" for degrees in _inside(place))
+    job.write_text(JOB.format(scenes=scenes.name, truth=f"{scenes.name}/truth.json", bbox=bbox), encoding="utf-8")
+    with local_earth_engine(folder / "earth-engine") as url, _settings(url, folder / "earth-engine"):
+        run = _run(job, say=say, follow=follow)
+    _where_to_look(folder, run, say)
+
+
+def _run(job: Path, *, say: Callable[[str], None], follow: Callable[[Registry, str], None]) -> str:
+    from pipelines.job import load_job
+    from pipelines.plan import make_plan
+    from pipelines.run import run_plan
+
     say(f"running {job} …")
     run = run_plan(make_plan(load_job(job)), follow=follow)
     if run.state != "done":
         raise SarbatchError(
             f"the demo's run {run.id} {run.state}", f"`sarbatch status {run.id}` and `sarbatch logs {run.id}` say why."
         )
-    _where_to_look(folder, run.id, say)
+    return run.id
+
+
+@contextmanager
+def _settings(url: str, folder: Path) -> Iterator[None]:
+    """Settings of this process and of the steward that it starts: the demo's own Earth Engine."""
+    wanted = {"URL": url, "PROJECT": "demo", "FILES": str(folder.resolve()), "KEY_FILE": ""}
+    before = dict(os.environ)
+    os.environ.update({f"SARBATCH_EARTH_ENGINE_{name}": value for name, value in wanted.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _place(truth: Path) -> Grid:
+    """Where the scenes of the stack lie."""
+    import json
+
+    from infra.grid import Grid
+
+    return Grid(**json.loads(truth.read_text(encoding="utf-8"))["grid"])
+
+
+def _inside(place: Grid) -> tuple[float, float, float, float]:
+    """West, south, east and north of a box well inside of the northern half of a place, degrees."""
+    from infra.region import geographic_bounds
+
+    west, south, east, north = geographic_bounds(place)
+    across, along = (east - west) / 8, (north - south) / 8
+    return west + across, south + 5 * along, east - across, north - along
 
 
 def _where_to_look(folder: Path, run: str, say: Callable[[str], None]) -> None:
@@ -72,6 +130,7 @@ def _where_to_look(folder: Path, run: str, say: Callable[[str], None]) -> None:
         "mean_db": "mean backscatter, for QGIS",
         "cov": "coefficient of variation: the clearing stands out",
         "time_series": "time series",
+        "ratio_db_median": "median ratio of VV to VH from Earth Engine",
     }
     for name, what in shown.items():
         for row in rows:
