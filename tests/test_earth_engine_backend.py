@@ -1,4 +1,4 @@
-"""Earth Engine as an engine of sarbatch, through the real client and a local server: what is sent, once, and what is said of it."""
+"""Earth Engine as an engine of sarbatch, through the real client and a local server: what is sent, and only once."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from tile_exports import (
     expected,
     file_name,
     local_engine,
+    requests_noted,
     tile_order,
     tile_submission,
+    watch,
 )
 
 from gee import operations
@@ -33,9 +35,8 @@ from gee.session import Connection, connection_of, initialize
 from gee.tiles import Tile, cut
 from infra.errors import CredentialsError, EngineError, QuotaError, TransientError
 from infra.settings import Settings
-from pipelines.backends.protocol import Report, State
-from pipelines.cost import Work
-from pipelines.orders import WHOLE, Order
+from pipelines.backends.protocol import State
+from pipelines.orders import Order
 
 TILES = [tile.name for tile in cut(192, 128, part=0, size=64)]
 
@@ -68,28 +69,9 @@ def order(tmp_path: Path) -> Order:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Requests that the client sends from now on: method and resource."""
-    found: list[str] = []
-    send = requests.Session.request
-
-    def noted(self: Any, method: str, url: str, **more: Any) -> Any:
-        found.append(f"{method} {url.partition('/v1/')[2].partition('?')[0].removeprefix(f'projects/{PROJECT}/')}")
-        return send(self, method, url, **more)
-
-    monkeypatch.setattr(requests.Session, "request", noted)
-    return found
-
-
-def watch(backend: TileBackend, *handles: str) -> list[Report]:
-    """Last report of each handle."""
-    deadline = time.monotonic() + 60
-    while True:
-        found = backend.poll(handles)
-        if all(one.state.final or one.state == State.LOST for one in found.values()):
-            return [found[handle] for handle in handles]
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+def asked() -> Iterator[list[str]]:
+    with requests_noted() as found:
+        yield found
 
 
 def exports_of(order: Order) -> Counter[str]:
@@ -283,185 +265,6 @@ def test_a_server_that_is_gone_is_transient(tmp_path: Path, order: Order) -> Non
         for call in (lambda: backend.poll([handle]), lambda: backend.list(""), lambda: backend.cancel(handle)):
             with pytest.raises(TransientError):
                 call()
-
-
-# Failures
-
-
-@pytest.mark.parametrize(
-    ("fault", "error_class"),
-    [
-        ({"kind": "memory", "pixels": 100}, "resource"),
-        ({"kind": "time-out", "pixels": 100}, "resource"),
-        ({"kind": "flaky"}, "transient"),
-        ({"kind": "fails", "seconds": 0.0, "message": "Internal error."}, "transient"),
-        ({"kind": "fails", "seconds": 0.0, "message": "Image.load: Image asset 'x' not found."}, "user"),
-        ({"kind": "fails", "seconds": 0.0, "message": "Quota exceeded."}, "quota"),
-        (
-            {"kind": "fails", "seconds": 0.0, "message": "Caller does not have required permission to use project."},
-            "credentials",
-        ),
-    ],
-)
-def test_a_failure_has_class_message_and_remedy(
-    backend: TileBackend, engine: LocalEngine, order: Order, fault: dict[str, Any], error_class: str
-) -> None:
-    engine.set_faults(fault)
-    (report,) = watch(backend, backend.submit(tile_submission(order, TILES[0])))
-    assert (report.state, report.engine_state) == (State.FAILED, "FAILED")
-    assert report.failure is not None
-    assert report.failure.error_class == error_class
-    assert report.failure.message
-    assert report.failure.remedy
-
-
-def test_what_was_too_large_is_made_of_its_pieces(backend: TileBackend, engine: LocalEngine, order: Order) -> None:
-    whole = Tile(part=0, x=0, y=0, width=192, height=128)
-    engine.set_faults({"kind": "memory", "pixels": 64 * 64})
-    open_ones, made = [whole.name], []
-    while open_ones:
-        name = open_ones.pop()
-        (report,) = watch(backend, backend.submit(tile_submission(order, name)))
-        if report.state == State.FAILED:
-            assert report.failure is not None
-            assert report.failure.error_class == "resource"
-            pieces = backend.split(name)
-            assert pieces
-            open_ones.extend(pieces)
-        else:
-            made.append(Tile.parse(name))
-    together = np.zeros((2, whole.height, whole.width))
-    for tile in made:
-        window = engine.read(tile, name=file_name(order.key, tile.name))
-        together[:, tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = window
-    np.testing.assert_array_equal(together, expected(whole))
-    assert sum(tile.width * tile.height for tile in made) == 192 * 128
-
-
-def test_only_tiles_are_split(backend: TileBackend) -> None:
-    assert backend.split(WHOLE) == ()
-    assert backend.split("p000-x000000-y000000-w64-h64") == ()
-    assert len(backend.split("p002-x000000-y000000-w4096-h4096")) == 4
-
-
-def test_an_export_that_is_not_listed_yet_is_not_lost(backend: TileBackend, order: Order) -> None:
-    handle = json.loads(backend.submit(tile_submission(order, TILES[0])))
-    name = f"{handle['operation'][:-4]}0000"
-    young, old = (
-        json.dumps({**handle, "operation": name, "created": created})
-        for created in (handle["created"], "2020-01-01T00:00:00.000000Z")
-    )
-    reports = backend.poll([young, old])
-    assert reports[young].state == State.QUEUED
-    assert reports[old].state == State.LOST
-    assert reports[old].failure is not None
-    assert reports[old].failure.error_class == "transient"
-
-
-# While it runs
-
-
-def test_progress_is_told_and_a_stuck_export_can_be_cancelled(
-    backend: TileBackend, engine: LocalEngine, order: Order
-) -> None:
-    engine.set_faults({"kind": "stuck"})
-    handle = backend.submit(tile_submission(order, TILES[0]))
-    deadline = time.monotonic() + 60
-    while (report := backend.poll([handle])[handle]).state != State.RUNNING:
-        assert time.monotonic() < deadline, report
-        time.sleep(0.02)
-    assert report.engine_state == "RUNNING"
-    assert report.progress == 0.0
-    assert "RUNNING, attempt 1, 0%" in backend.logs(handle)
-    backend.cancel(handle)
-    (report,) = watch(backend, handle)
-    assert (report.state, report.engine_state, report.failure) == (State.CANCELLED, "CANCELLED", None)
-
-
-def test_logs_say_what_the_service_says(backend: TileBackend, engine: LocalEngine, order: Order) -> None:
-    good = backend.submit(tile_submission(order, TILES[0]))
-    watch(backend, good)
-    text = backend.logs(good)
-    assert "SUCCEEDED, attempt 1, 100%" in text
-    assert f"{file_name(order.key, TILES[0])}.tif" in text
-    assert "EECU-seconds" in text
-    engine.set_faults({"kind": "memory", "pixels": 100})
-    bad = backend.submit(tile_submission(order, TILES[1]))
-    watch(backend, bad)
-    assert "error 8: User memory limit exceeded." in backend.logs(bad)
-    gone = good.replace(json.loads(good)["operation"], f"projects/{PROJECT}/operations/NONE")
-    assert "no longer knows it" in backend.logs(gone)
-
-
-def test_capabilities_and_estimates_are_those_of_the_settings(engine: LocalEngine) -> None:
-    backend = TileBackend(engine_settings(engine, earth_engine_tasks=5, earth_engine_queue=77))
-    able = backend.capabilities()
-    assert (able.parallel, able.queue) == (5, 77)
-    estimate = backend.estimate(Work(eecu_seconds=3600.0, fixed_seconds=10.0))
-    assert (estimate.eecu_hours, estimate.wall_seconds) == (1.0, 730.0)
-
-
-# The driver beside the exports
-
-
-class Driven:
-    """A Dask engine that notes what it is asked; Dask's own is asked by the suite that every engine passes."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Any]] = []
-
-    def submit(self, operation: Any) -> str:
-        self.asked.append(("submit", operation.tile))
-        return '{"request_id": "w", "scheduler": "tcp://x"}'
-
-    def poll(self, handles: Any) -> dict[str, Report]:
-        self.asked.append(("poll", list(handles)))
-        return {handle: Report(state=State.RUNNING, engine_state="processing") for handle in handles}
-
-    def list(self, prefix: str) -> dict[str, str]:
-        self.asked.append(("list", prefix))
-        return {}
-
-    def cancel(self, handle: str) -> None:
-        self.asked.append(("cancel", handle))
-
-    def logs(self, handle: str) -> str:
-        self.asked.append(("logs", handle))
-        return "driver"
-
-
-def test_the_operation_that_puts_tiles_together_goes_to_dask(
-    backend: TileBackend, order: Order, asked: list[str]
-) -> None:
-    backend._dask = driven = Driven()  # type: ignore[assignment] # what it is asked of the protocol
-    whole = backend.submit(tile_submission(order, WHOLE))
-    assert asked == []
-    export = backend.submit(tile_submission(order, TILES[0]))
-    reports = backend.poll([export, whole, "no handle"])
-    assert list(reports) == [export, whole, "no handle"]
-    assert reports[whole].engine_state == "processing"
-    backend.cancel(whole)
-    assert backend.logs(whole) == "driver"
-    assert driven.asked == [
-        ("submit", WHOLE),
-        ("poll", [whole, "no handle"]),
-        ("cancel", whole),
-        ("logs", whole),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("tile", "exports", "drivers"),
-    [("", 1, 1), ("p", 1, 0), ("p000-x0", 1, 0), ("w", 0, 1), ("whole", 0, 1), ("whole-0001-ab", 0, 1)],
-)
-def test_a_listing_asks_the_engine_that_may_know(
-    backend: TileBackend, order: Order, asked: list[str], tile: str, exports: int, drivers: int
-) -> None:
-    backend._dask = driven = Driven()  # type: ignore[assignment] # as above
-    prefix = f"{order.key[:16]}-{tile}"
-    backend.list(prefix)
-    assert asked == ["GET operations"] * exports
-    assert driven.asked == [("list", prefix)] * drivers
 
 
 # Which Earth Engine

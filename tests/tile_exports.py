@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import ee
 import numpy as np
 import pytest
 import rasterio
+import requests
 
 from gee.destinations import NO_DATA, Destination, tile_path
 from gee.exports import Export
@@ -254,3 +256,29 @@ class Publisher:
 
     def list(self, prefix: str) -> dict[str, str]:
         return {}
+
+
+def watch(backend: TileBackend, *handles: str) -> list[Report]:
+    """Last report of each handle."""
+    deadline = time.monotonic() + 60
+    while True:
+        found = backend.poll(handles)
+        if all(one.state.final or one.state == State.LOST for one in found.values()):
+            return [found[handle] for handle in handles]
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+@contextmanager
+def requests_noted() -> Iterator[list[str]]:
+    """Requests that the client sends in the block: method and resource."""
+    found: list[str] = []
+    send = requests.Session.request
+
+    def noted(self: Any, method: str, url: str, **more: Any) -> Any:
+        found.append(f"{method} {url.partition('/v1/')[2].partition('?')[0].removeprefix(f'projects/{PROJECT}/')}")
+        return send(self, method, url, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "request", noted)
+        yield found
