@@ -98,6 +98,23 @@ def test_a_failure_has_class_message_and_remedy(
     assert report.failure.remedy
 
 
+def test_what_an_export_used_is_told_where_the_service_tells_it(
+    backend: TileBackend, engine: LocalEngine, order: Order
+) -> None:
+    engine.set_faults({"kind": "memory", "pixels": 100, "count": 1}, {"kind": "stuck", "skip": 1, "count": 2})
+    failed, *hanging, waiting = [backend.submit(tile_submission(order, tile)) for tile in TILES[:4]]
+    (report,) = watch(backend, failed)
+    assert "eecu_seconds" not in report.usage  # it ran, and nobody says how long: not the same as nothing
+    for handle in (waiting, *hanging):
+        backend.cancel(handle)
+    reports = watch(backend, waiting, *hanging)
+    assert {one.state for one in reports} == {State.CANCELLED}
+    assert reports[0].usage == {"eecu_seconds": 0.0}
+    good = watch(backend, backend.submit(tile_submission(order, TILES[4])))[0]
+    assert good.usage["eecu_seconds"] > 0
+    assert good.usage["wall_seconds"] > 0
+
+
 def test_what_was_too_large_is_made_of_its_pieces(backend: TileBackend, engine: LocalEngine, order: Order) -> None:
     whole = Tile(part=0, x=0, y=0, width=192, height=128)
     engine.set_faults({"kind": "memory", "pixels": 64 * 64})
