@@ -38,11 +38,12 @@ from infra.storage import Location
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # odc-geo's way with affine
 BURST = Path(__file__).parents[1] / "../shared/data/opera-rtc-s1/T137-292320-IW1"
 CHUNK = 32
-SMALL = 1 << 18  # bytes of a block: many blocks
+SMALL = 1 << 20  # bytes of a block: several blocks
 QUANTITIES = ("vv", "vh", "vv_db", "vh_db", "ratio", "ratio_db")
 REDUCERS = ("median", "mean", "stdDev", "p05", "p95")
 COUNT = Measure(reducer="count")
 EVERY = (*(Measure(quantity=q, reducer=r) for q in QUANTITIES for r in REDUCERS), COUNT)
+SOME = (*(one for one in EVERY if one.quantity == "ratio_db" or one.reducer in {"mean", "stdDev"}), COUNT)
 BOTH = ("VV", "VH")
 Powers = dict[str, np.ndarray]
 
@@ -186,8 +187,8 @@ def hold(
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 6, 40])
 def test_reducers_are_numpys(steps: int) -> None:
-    powers = masked(simulated(steps, steps=max(steps, 3), shape=(83, 71)))
-    powers = {name: values[:steps] for name, values in powers.items()}
+    powers = masked(simulated(steps, steps=max(steps, 3)))
+    powers = {name: values[:steps, 50:75, 40:65] for name, values in powers.items()}
     made = reduce_passes(powers, EVERY)
     assert set(made) == {one.name for one in EVERY}
     for one in EVERY:
@@ -227,18 +228,16 @@ def test_what_is_no_measure(wrong: dict[str, str]) -> None:
 # ------------------------------------------------------------------------------------------------- whole stacks
 
 
-def test_every_measure_of_two_groups(
-    client: Client, groups: dict[str, Group], stack: Location, parts: Location
-) -> None:
-    for label, group in groups.items():
+def test_measures_of_two_groups(client: Client, groups: dict[str, Group], stack: Location, parts: Location) -> None:
+    for (label, group), measures in zip(groups.items(), (SOME, SOME[-4:]), strict=True):
         composition = Composition(
-            store=stack, tag="key", group=label, polarizations=BOTH, measures=EVERY,
+            store=stack, tag="key", group=label, polarizations=BOTH, measures=measures,
             parts=(Part(steps=all_of(group), orbit=label),),
         )  # fmt: skip
         written = compose_stack(composition, parts=parts, client=client, block_bytes=SMALL)
-        assert [product.path for product in written] == [f"{label}_{one.name}.tif" for one in EVERY]
+        assert [product.path for product in written] == [f"{label}_{one.name}.tif" for one in measures]
         assert {product.orbit for product in written} == {label}
-        hold(parts, written, {"filtered": masked(group)}, EVERY)
+        hold(parts, written, {"filtered": masked(group)}, measures)
 
 
 FILTERS = [
@@ -418,14 +417,14 @@ def test_it_does_not_matter_how_pixels_are_cut(
     crs: str, client: Client, groups: dict[str, Group], stack: Location, tmp_path: Path
 ) -> None:
     group = groups["035"]
-    target = around(group.grid, crs=crs, resolution=9.0)  # several tiles
+    target = around(group.grid, crs=crs, resolution=12.0)  # several tiles
     measures = (Measure(quantity="vv_db", reducer="median"), COUNT)
     made = []
-    for block_bytes in (1 << 14, 1 << 22, 1 << 28):
+    for block_bytes in (1 << 18, 1 << 22, 1 << 28):
         parts = Location.parse(str(tmp_path / str(block_bytes)))
         composition = Composition(
             store=stack, tag="key", group="035", polarizations=BOTH, measures=measures, grid=target,
-            speckle=Speckle(filter="gamma_map", window=7, looks=4.4), parts=(Part(steps=(0, 1, 2)),),
+            speckle=Speckle(filter="gamma_map", window=7, looks=4.4), parts=(Part(steps=(0, 1)),),
         )  # fmt: skip
         said: list[tuple[str, float]] = []
         written = compose_stack(
@@ -513,7 +512,7 @@ def test_files_say_what_they_are(client: Client, groups: dict[str, Group], stack
     assert measures[1].layer.overview == "power"
 
 
-class Stopped(CancelledError):
+class StoppedError(CancelledError):
     """What the driver's checkpoint raises here."""
 
 
@@ -531,9 +530,9 @@ def test_a_stopped_composition_goes_on_where_it_was(
     def stop(point: str, fraction: float) -> None:
         said.append(point)
         if said.count(phase) == after:
-            raise Stopped("stopped", "go on")
+            raise StoppedError("stopped", "go on")
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         compose_stack(composition, parts=parts, client=client, block_bytes=SMALL, checkpoint=stop)
     again: list[str] = []
     written = compose_stack(

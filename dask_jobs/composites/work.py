@@ -29,6 +29,7 @@ ARRAYS = "arrays"  # plain Zarr group of the results, part/measure
 PLAN = "plan.json"
 VERSION = 1  # of what lies in the work in progress
 CHUNK = 512  # pixels along y and x of what is made on another lattice than the stack's
+MOST_CUTS = 4  # blocks that share a tile of another lattice
 READ_BYTES = 16 * 2**20  # of passes that are read and filtered at once, where the filter does not need more
 FLOAT, SINGLE = 8, 4  # bytes
 FILTER_PLANES = 6  # float64, of a pass: with its frame, and what a filter takes beside it
@@ -171,14 +172,16 @@ def _lay_out(work: CompositionWork, *, chunk: int, block_bytes: int) -> BlockLay
         placing.source_share * (read * (SINGLE * bands + FLOAT) + FILTER_PLANES * FLOAT) + READ_BYTES / CHUNK**2
     )
     if not placing.same_lattice:
-        chunk = CHUNK
-        while chunk > placing.side and chunk * chunk * (steps * step_bytes + spare_bytes) > block_bytes:
+        pixel_bytes, chunk = steps * step_bytes + spare_bytes, CHUNK
+        while chunk > placing.side and chunk * chunk * pixel_bytes > block_bytes:
             chunk //= 2
+        # blocks of a few rows of a tile would read and filter as much as the whole tile, each of them
+        block_bytes = max(block_bytes, pixel_bytes * chunk * -(-placing.side // MOST_CUTS))
     return lay_out(
         (steps, *placing.canvas.shape),
         chunk=chunk,
         results=len(composition.measures),
-        block_bytes=max(block_bytes, 1),
+        block_bytes=block_bytes,
         step_bytes=step_bytes,
         spare_bytes=spare_bytes,
     )
