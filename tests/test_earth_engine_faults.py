@@ -65,9 +65,9 @@ MESSAGES = ("Internal error.", "User memory limit exceeded.", "Quota exceeded.",
 QUICK, ALL = range(4), range(100)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    with local_engine(tmp_path_factory.mktemp("engine")) as engine:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LocalEngine]:
+    with local_engine(tmp_path / "engine") as engine:
         yield engine
 
 
