@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import SarbatchError
-from pipelines.cli import dashboard, earth_engine, follow, inspect, plan, schedule, upkeep
+from pipelines.cli import certify, dashboard, earth_engine, follow, inspect, plan, schedule, upkeep
 
 INTERRUPTED = 130
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     help="Radar image time series as batch jobs: one job file, two engines, one status.\n\n"
     "Example: sarbatch init stack-statistics job.yaml; sarbatch plan job.yaml; sarbatch run job.yaml",
 )
-for commands in (plan, follow, inspect, upkeep, dashboard, schedule, earth_engine):
+for commands in (plan, follow, inspect, upkeep, dashboard, schedule, earth_engine, certify):
     commands.register(app)
 
 
