@@ -9,13 +9,14 @@ from typing import Any
 
 from infra.errors import SarbatchError
 from infra.settings import Settings, load_settings
+from pipelines.backends.reach import reached_earth_engine
 
 PARTS = (
-    ("dask", "distributed", "makes every task of today"),
+    ("dask", "distributed", "makes tasks, and puts together what Earth Engine exports"),
     ("icechunk", "icechunk", "the store of stacks"),
     ("rasterio", "rasterio", "reads and writes GeoTIFFs"),
     ("pg8000", "pg8000", "a registry on PostgreSQL, for teams (extra: postgresql)"),
-    ("earthengine-api", "ee", "Earth Engine; no task kind uses it yet (extra: earth-engine)"),
+    ("earthengine-api", "ee", "tasks in Earth Engine (extra: earth-engine)"),
     ("geemap", "geemap", "maps in notebooks (extra: maps)"),
     ("coiled", "coiled", "Dask clusters in the cloud (extra: coiled)"),
 )
@@ -31,6 +32,9 @@ def examine(*, network: bool = True) -> list[dict[str, Any]]:
     rows.append(_tried("state folder", lambda: _state_folder(settings), "registry, logs, record of the local cluster"))
     rows.append(_tried("registry", lambda: _registry(settings), "runs, tasks and products"))
     rows.append(_tried("cluster", lambda: _cluster(settings, network=network), "where drivers run"))
+    if util.find_spec("ee") is not None:
+        ask = lambda: reached_earth_engine(settings, network=network)  # noqa: E731 -- as the rows above
+        rows.append(_tried("Earth Engine", ask, "tasks with backend: earth-engine"))
     rows.append(
         _row(
             "S3",

@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.errors import OutputError, SarbatchError
+from infra.errors import OutputError, SarbatchError, UserError
 from pipelines.demo.earth_engine import local_earth_engine, make_scenes
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Ca
     """
     from dask_jobs.simulate import simulate_rtc
 
+    if find_spec("ee") is None:
+        raise UserError(
+            "the demo's job uses Earth Engine's client, which is not installed", "pip install 'sarbatch[earth-engine]'"
+        )
     scenes, job = folder / "simulated-scenes", folder / "job.yaml"
     if not (scenes / "truth.json").exists():
         say(f"simulating {dates} dates of two neighbouring bursts in {scenes} …")
