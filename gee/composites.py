@@ -178,7 +178,7 @@ def _mean(powers: ee.ImageCollection, quantity: str) -> ee.Image:
 
 def _count(powers: ee.ImageCollection) -> ee.Image:
     """How many passes have data."""
-    masks = powers.map(lambda power: power.select([0], [COUNT]).mask())
+    masks = powers.map(lambda power: power.select([0], [COUNT]).mask().gt(0))
     found: ee.Image = masks.sum().unmask(0, sameFootprint=False)
     return found
 
@@ -190,9 +190,9 @@ class _Ranks:
     """
 
     def __init__(self, values: ee.ImageCollection) -> None:
-        stacked = values.toArray().arrayProject([0])  # masked values are left out
+        stacked = values.toArray()  # dims (pass, 1) per pixel; masked values are left out
         number = stacked.arrayLength(0)
-        self._sorted = stacked.updateMask(number.gt(0)).arraySort()
+        self._sorted = stacked.updateMask(number.gt(0)).arrayProject([0]).arraySort()
         self._last = number.subtract(1)
 
     def at(self, percentile: float) -> ee.Image:
