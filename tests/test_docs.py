@@ -16,6 +16,7 @@ from infra.settings import PREFIX, Settings
 from pipelines.cli import app
 from pipelines.job import RESERVED, TOP, parse_job
 from pipelines.kinds import all_kinds
+from pipelines.kinds.model import keys_of
 from pipelines.reference import job_reference
 from pipelines.template import models_of
 
@@ -116,7 +117,7 @@ def test_the_reference_of_the_job_file_is_up_to_date() -> None:
 
 
 def keys(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
+    for name, field in keys_of(model).items():
         yield name
         for inner in models_of(field.annotation):
             yield from keys(inner)
