@@ -19,6 +19,8 @@ from scipy import ndimage
 from gee import sentinel1
 from gee.backscatter import Backscatter, ratio, to_db, to_power
 from gee.border_noise import BorderNoise
+from gee.local.catalogue.simulated import add_simulation
+from gee.local.folders import assets_of
 from gee.local.simulate import Cover, Orbit, Scene, Simulation, scenes
 from gee.passes import PassInfo, group_passes, pass_image
 from gee.scenes import GRD, GRD_FLOAT, SceneInfo
@@ -96,6 +98,19 @@ def test_scenes_are_plain_values(server: str, simulated: list[Scene], collection
         assert one.pass_direction == properties["orbitProperties_pass"].lower()
         assert (one.crs, one.transform, one.width, one.height) == (PLAN.crs, known.transform, 60, 48)
         assert one.polarizations == ("VV", "VH")
+
+
+def test_a_scene_that_is_written_again_is_of_a_later_version(tmp_path: Path) -> None:
+    plan = replace(PLAN, dates=1, slices=1, overlap=0)
+    with earth_engine(tmp_path, simulation=plan):
+        before = found().scenes
+        add_simulation(assets_of(tmp_path), plan, overwrite=True)
+        after = found().scenes
+    assert [one.id for one in after] == [one.id for one in before]
+    for one, other in zip(before, after, strict=True):
+        assert one.version is not None
+        assert other.version is not None
+        assert other.version > one.version
 
 
 def test_filters_are_counted_one_after_the_other(server: str) -> None:

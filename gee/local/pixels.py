@@ -126,6 +126,7 @@ class Image:
     ----------
     footprint : where it has data; None where it is unbounded
     grid : pixels that `clipToBoundsAndScale` asked for (`gee.local.regions.output_grid`)
+    version : of an asset, microseconds since 1970 when it was written; None of what is computed
     """
 
     bands: tuple[Band, ...] = ()
@@ -133,6 +134,7 @@ class Image:
     footprint: Geometry | None = None
     id: str | None = None
     grid: Grid | None = None
+    version: int | None = None
 
     @property
     def band_names(self) -> list[str]:

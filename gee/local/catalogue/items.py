@@ -50,6 +50,7 @@ class Item:
             properties=dict(self.properties),
             footprint=self.outline,
             id=self.id,
+            version=round(self.updated * 1e6) or None,
         )
 
     @property

@@ -45,7 +45,9 @@ class Granule:
         """
         local = (self.start.hour + self.start.minute / 60 + longitude / 15) % MIDNIGHT
         direction = tags.get("ORBIT_PASS_DIRECTION") or ("ascending" if local >= NOON else "descending")
+        absolute = tags.get("ABSOLUTE_ORBIT_NUMBER")
         return {
+            **({} if absolute is None else {"ABSOLUTE_ORBIT_NUMBER": float(absolute)}),
             "system:time_start": round(self.start.timestamp() * 1000),
             "BURST_ID": self.burst,
             "ORBIT_PASS_DIRECTION": direction,

@@ -37,6 +37,8 @@ def _image(image: Image) -> Any:
     body: dict[str, Any] = {"type": "Image", "bands": [_band(band) for band in image.bands]}
     if image.id is not None:
         body["id"] = image.id
+    if image.version is not None:
+        body["version"] = image.version
     properties = encode(dict(image.properties))
     return body | ({"properties": properties} if properties else {})
 
