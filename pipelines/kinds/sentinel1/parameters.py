@@ -21,6 +21,7 @@ NEEDS_LOOKS = ("lee", "gamma_map", "lee_sigma")
 Filter = Literal["boxcar", "focal_median", "lee", "refined_lee", "gamma_map", "lee_sigma", "multi_temporal"]
 Quantity = Literal["vv_db", "vh_db", "vv", "vh", "ratio_db", "ratio"]
 WINDOW, RADIUS = 7, 50.0  # pixels, metres: of a filter that is given none
+BUCKET = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
 REDUCER = re.compile(r"median|mean|stdDev|count|p(0[1-9]|[1-9][0-9])")
 REDUCERS = "median, mean, stdDev, count, p01 to p99"
 
@@ -121,10 +122,26 @@ class Export(Strict):
         description="folder: Drive, seen as a folder of this machine (SARBATCH_EARTH_ENGINE_FILES); cloud-storage: a bucket; "
         "drive: Drive, left there; asset: Earth Engine's own assets, left there",
     )
-    bucket: str | None = Field(None, description="of cloud-storage", min_length=3)
-    folder: str = Field("sarbatch", description="of Drive, of the bucket or of the assets", pattern=r"^[\w./-]+$")
+    bucket: str | None = Field(None, description="of cloud-storage")
+    folder: str = Field("sarbatch", description="of Drive, of the bucket or of the assets")
     tile: int = Field(4096, ge=64, le=32768, multiple_of=64, description="side of an export at most, pixels")
     priority: int = Field(100, ge=0, le=9999, description="of the tasks among those of the project")
+
+    @field_validator("bucket")
+    @classmethod
+    def _named_as_buckets_are(cls, bucket: str | None) -> str | None:
+        if bucket is not None and not re.fullmatch(BUCKET, bucket):
+            raise ValueError(
+                f"'{bucket}' is no name of a bucket: 3 to 63 small letters, digits, - _ and ., without gs://"
+            )
+        return bucket
+
+    @field_validator("folder")
+    @classmethod
+    def _below_its_place(cls, folder: str) -> str:
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", folder, re.ASCII) or {".", ".."} & set(folder.split("/")):
+            raise ValueError(f"'{folder}' is no folder: letters, digits, - _ and . with / between, e.g. radar/tiles")
+        return folder
 
     @model_validator(mode="after")
     def _bucket_of_cloud_storage(self) -> Export:
@@ -132,8 +149,6 @@ class Export(Strict):
             raise ValueError(
                 "cloud-storage needs `bucket`" if self.bucket is None else f"{self.to} has no bucket; cloud-storage has"
             )
-        if ".." in self.folder.split("/") or self.folder.startswith("/"):
-            raise ValueError(f"folder '{self.folder}' leads out of its place")
         return self
 
 

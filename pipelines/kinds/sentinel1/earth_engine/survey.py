@@ -20,7 +20,7 @@ from pipelines.kinds.sentinel1.earth_engine.catalogue import (
     scene_json,
 )
 from pipelines.kinds.sentinel1.earth_engine.same_product import check_same_product, same_granules
-from pipelines.kinds.sentinel1.earth_engine.tiles import tile_names
+from pipelines.kinds.sentinel1.earth_engine.tiles import largest_side, tile_names
 from pipelines.kinds.sentinel1.earth_engine.work import export_work
 from pipelines.kinds.sentinel1.output_grid import area_grid, asked_lattice, one_lattice, utm_lattice
 from pipelines.kinds.sentinel1.parameters import OPERA, Export, Sentinel1
@@ -85,7 +85,7 @@ def survey_collection(request: Request, *, parts_of: Cut, bands: Sequence[str]) 
     chosen = _of_stack(request, parameters) if parameters.stack else _of_collection(request, parameters)
     parts = parts_of(chosen.passes)
     reached = [[scene_grid(chosen.scenes[name]) for one in part.passes for name in one.scenes] for part in parts]
-    tiles = tile_names(chosen.grid, reached, size=parameters.export.tile)
+    tiles = tile_names(chosen.grid, reached, size=largest_side(parameters.export.tile, bands=len(bands)))
     used = [name for name in chosen.scenes if any(name in one.scenes for part in parts for one in part.passes)]
     times = sorted(chosen.scenes[name].time for name in used)
     radiometry = chosen.stack["radiometry"] if chosen.stack else _radiometry(parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,16 @@ class TileFile:
 def window_of(tile: Tile) -> Window:
     """A tile's window of the grid."""
     return Window(tile.y, tile.x, tile.height, tile.width)
+
+
+def largest_side(side: int, *, bands: int) -> int:
+    """Side of tiles, pixels: as asked for, or less where a file would not hold so many bands of it."""
+    from gee.exports import FLOAT_BYTES
+    from gee.limits import FILE_BYTES
+    from gee.tiles import STEP
+
+    fits = math.isqrt(FILE_BYTES // (FLOAT_BYTES * bands)) // STEP * STEP
+    return min(side, max(fits, STEP))
 
 
 def tile_names(grid: Grid, reached: Sequence[Sequence[Grid]], *, size: int) -> tuple[str, ...]:
