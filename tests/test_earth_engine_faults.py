@@ -62,7 +62,8 @@ ON = {
     "restricted": ("*",),
 }
 MESSAGES = ("Internal error.", "User memory limit exceeded.", "Quota exceeded.", "Computation timed out.")
-QUICK, ALL = range(4), range(100)
+QUICK, ALL = range(3), range(100)
+SOAK = pytest.mark.soak
 
 
 @pytest.fixture
@@ -247,7 +248,7 @@ def test_every_tile_is_exported_once_whatever_goes_wrong(seed: int, server: Loca
     live(seed, server, tmp_path)
 
 
-@pytest.mark.soak
+@SOAK
 @pytest.mark.filterwarnings("ignore:Your project has exceeded")
 @pytest.mark.parametrize("seed", ALL)
 def test_every_tile_is_exported_once_a_hundred_times(seed: int, server: LocalEngine, tmp_path: Path) -> None:
@@ -287,7 +288,9 @@ def process(one: Day, **environment: str) -> subprocess.Popen[str]:
     return started
 
 
-@pytest.mark.parametrize("fault", ["intent:1", "submit:7", "submit:40"])
+@pytest.mark.parametrize(
+    "fault", ["submit:7", pytest.param("intent:1", marks=SOAK), pytest.param("submit:40", marks=SOAK)]
+)
 def test_what_a_process_had_sent_when_it_died_is_adopted(
     fault: str, server: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,10 +316,10 @@ def test_what_a_process_had_sent_when_it_died_is_adopted(
 @pytest.mark.parametrize(
     "faults",
     [
-        [],
+        pytest.param([], marks=SOAK),
         [{"kind": "fails", "seconds": 0.0, "message": "Internal error.", "count": 6, "skip": 2}],
         [{"kind": "memory", "on": "image.export", "pixels": 64 * 64, "count": 3, "skip": 2}],
-        [{"kind": "lost-answer", "on": "image.export", "count": 5}],
+        pytest.param([{"kind": "lost-answer", "on": "image.export", "count": 5}], marks=SOAK),
     ],
     ids=["none", "fails", "memory", "lost-answer"],
 )
@@ -368,10 +371,10 @@ def many(folder: Path, *, count: int, queue: int) -> int:
 
 
 def test_a_plan_of_many_tiles_goes_through_a_short_queue(tmp_path: Path) -> None:
-    many(tmp_path, count=100, queue=40)
+    many(tmp_path, count=50, queue=20)
 
 
-@pytest.mark.soak
+@SOAK
 def test_a_plan_of_3500_tiles_takes_hardly_more_memory_than_one_of_350(tmp_path: Path) -> None:
     few, lots = (many(tmp_path / str(count), count=count, queue=queue) for count, queue in ((350, 250), (3500, 2500)))
     assert lots < few + 100 * 1024
