@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +311,23 @@ def test_folders_are_made_and_removed(exporting: Path) -> None:
     assert ee.data.getInfo(name) is None
     with pytest.raises(ee.EEException, match="permission"):
         ee.data.deleteAsset("COPERNICUS/S1_GRD/IMG1")
+
+
+@pytest.mark.parametrize(
+    ("ask", "method"),
+    [
+        (lambda: ee.data.listFeatures({"assetId": f"projects/{PROJECT}/assets/t"}), "assets.listFeatures"),
+        (
+            lambda: ee.data.computeFeatures({"expression": ee.FeatureCollection([]), "fileFormat": "PANDAS_DATAFRAME"}),
+            "table.computeFeatures",
+        ),
+        (lambda: ee.data.copyAsset("a/b", f"projects/{PROJECT}/assets/t"), "assets.copy"),
+        (lambda: ee.data.updateAsset(f"projects/{PROJECT}/assets/t", {"properties": {}}, []), "assets.patch"),
+    ],
+)
+def test_methods_that_are_not_here_are_named(exporting: Path, ask: Callable[[], object], method: str) -> None:
+    with pytest.raises(ee.EEException, match=rf"does not implement the method projects\.{method}\.$"):
+        ask()
 
 
 def test_workload_tags_are_counted_and_wrong_ones_refused(exporting: Path) -> None:

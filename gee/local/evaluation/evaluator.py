@@ -79,6 +79,14 @@ class Frame:
         raise EarthEngineError(f"Undefined argument reference: {name}.")
 
     @property
+    def outermost(self) -> Frame:
+        """The frame that encloses all."""
+        frame = self
+        while frame.parent is not None:
+            frame = frame.parent
+        return frame
+
+    @property
     def depth(self) -> int:
         """Number of enclosing frames."""
         return 0 if self.parent is None else 1 + self.parent.depth
@@ -106,6 +114,7 @@ class Evaluation:
         self._result = expression.get("result")
         self._context = context
         self._free: dict[str, frozenset[str]] = {}
+        self._free_calls: dict[int, frozenset[str]] = {}
         self._level = 0
 
     def value(self) -> Any:
@@ -168,6 +177,15 @@ class Evaluation:
         return Function(names, lambda given: self._reference(body, Frame(dict(given), frame)))
 
     def _functionInvocationValue(self, content: Any, frame: Frame) -> Any:  # noqa: N802 -- named as in the protocol
+        if frame.parent is None or self._free_in_call(content):
+            return self._invoked(content, frame)
+        # Inside of a function, and not of its arguments: the same at every call, as if it had a name.
+        home, key = frame.outermost, f"call {id(content)}"  # the graph outlives the evaluation
+        if key not in home.memory:
+            home.memory[key] = self._invoked(content, home)
+        return home.memory[key]
+
+    def _invoked(self, content: Any, frame: Frame) -> Any:
         arguments = _field(content, "arguments", dict, empty=True)
         if "functionReference" in content:
             function = self._reference(content["functionReference"], frame)
@@ -256,9 +274,7 @@ class Evaluation:
         bound = [frame.binding(name) for name in self._free_names(key)]
         if bound:
             return max(bound, key=lambda one: one.depth)
-        while frame.parent is not None:
-            frame = frame.parent
-        return frame
+        return frame.outermost
 
     def _free_names(self, key: str) -> frozenset[str]:
         """Arguments that a named node refers to and does not bind itself."""
@@ -275,6 +291,13 @@ class Evaluation:
             found |= self._free_in(kind, content)
         return found
 
+    def _free_in_call(self, content: Any) -> frozenset[str]:
+        if id(content) not in self._free_calls:
+            inner = _field(content, "arguments", dict, empty=True).values()
+            function = self._free_in("functionReference", content.get("functionReference"))
+            self._free_calls[id(content)] = function.union(*map(self._free_of, inner))
+        return self._free_calls[id(content)]
+
     def _free_in(self, kind: str, content: Any) -> frozenset[str]:
         if kind == "argumentReference":
             return frozenset({_text(content)})
@@ -284,10 +307,7 @@ class Evaluation:
             names = set(_names(content))
             return self._free_in("valueReference", content.get("body")) - names
         if kind == "functionInvocationValue":
-            inner = _field(content, "arguments", dict, empty=True).values()
-            return self._free_in("functionReference", content.get("functionReference")).union(
-                *map(self._free_of, inner)
-            )
+            return self._free_in_call(content)
         if kind == "arrayValue":
             return frozenset().union(*map(self._free_of, _field(content, "values", list, empty=True)))
         if kind == "dictionaryValue":

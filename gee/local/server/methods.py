@@ -119,7 +119,7 @@ METHODS = (
         region="string",
         **_ASSETS,
     ),
-    _method("assets.listFeatures", "GET {+parent}:listFeatures", "asset", region="string", filter="string", **_PAGES),
+    _method("assets.listFeatures", "GET {+asset}:listFeatures", "asset", region="string", filter="string", **_PAGES),
     _method("assets.getPixels", "POST {+name}:getPixels", "asset"),
     _method("assets.copy", "POST {+sourceName}:copy", "asset"),
     _method("assets.move", "POST {+sourceName}:move", "asset"),
