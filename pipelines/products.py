@@ -39,11 +39,18 @@ def products_of(item: Mapping[str, Any]) -> list[Product]:
 
 
 def href(order_home: Location, product: Product) -> str:
-    """Absolute path or s3:// URL of a product."""
+    """Absolute path or s3:// URL of a product; of one that an engine has left elsewhere, the URL that it is known by."""
+    if is_elsewhere(product):
+        return product.path
     scheme, separator, rest = order_home.url.partition("://")
     if not separator:
         return posixpath.normpath(posixpath.join(order_home.url, product.path))
     return f"{scheme}://{posixpath.normpath(posixpath.join(rest, product.path))}"
+
+
+def is_elsewhere(product: Product) -> bool:
+    """Whether a product lies outside of the output, such as in Drive or among Earth Engine's assets."""
+    return "://" in product.path
 
 
 def to_json(order: Order, product: Product, *, run: str) -> dict[str, Any]:
@@ -143,7 +150,7 @@ def _asset(product: Product) -> Any:
     row = asdict(product)
     del row["created"]
     return pystac.Asset(
-        href=product.path if product.path.startswith("..") else f"./{product.path}",
+        href=product.path if product.path.startswith("..") or is_elsewhere(product) else f"./{product.path}",
         media_type=product.media_type,
         title=" ".join(str(part) for part in (product.name, product.polarization, product.date, product.zone) if part),
         roles=["overview" if product.role == "figure" else "data"],

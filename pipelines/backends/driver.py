@@ -22,7 +22,7 @@ from pipelines.backends.protocol import Failure
 from pipelines.keys import short
 from pipelines.kinds import all_kinds
 from pipelines.orders import Order, Product
-from pipelines.products import is_published, publish, software_versions
+from pipelines.products import is_elsewhere, is_published, publish, software_versions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -167,11 +167,11 @@ class DaskDriver:
 
 
 def _move(order: Order, product: Product) -> None:
-    """Move a product to where readers look; one that lies elsewhere already (a line's store) stays.
+    """Move a product to where readers look; one that lies elsewhere already (a line's store, an asset) stays.
 
     What is at the target already was put there by an attempt that died before it could publish: it is the same.
     """
-    if product.path.startswith(".."):
+    if product.path.startswith("..") or is_elsewhere(product):
         return
     source, target = f".sarbatch/{short(order.key)}/parts", f"{order.kind}/{short(order.key)}"
     names = [product.path]

@@ -56,7 +56,7 @@ def write_mosaic(mosaic: Mosaic, *, parts: Location) -> int:
 
     from dask_jobs.write import write_cog
 
-    with TemporaryDirectory(dir=get_worker().local_directory, prefix="mosaic-") as folder, _Open(mosaic) as tiles:
+    with TemporaryDirectory(dir=get_worker().local_directory, prefix="mosaic-") as folder, OpenTiles(mosaic) as tiles:
         file = Path(folder) / "raster.tif"
         write_cog(file, grid=mosaic.grid, layer=mosaic.layer, read=tiles.read)
         parts.upload(file, mosaic.path)
@@ -64,7 +64,7 @@ def write_mosaic(mosaic: Mosaic, *, parts: Location) -> int:
 
 
 @dataclass
-class _Open:
+class OpenTiles:
     """Tiles, opened when they are reached and closed when they are passed: windows come rows first."""
 
     mosaic: Mosaic
