@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from infra.storage import S3Options
 
 Resampling = Literal["average", "bilinear", "cubic", "nearest"]
+EDGE = 1  # pixels without data around what is resampled
 SUPPORT = {"average": 1, "bilinear": 1, "cubic": 2, "nearest": 1}  # pixels on each side that a value is made of
 TILE = 128  # pixels
 SPARE = 2  # source pixels read beyond that: footprints are computed from a window's outline
@@ -235,15 +236,19 @@ def _warp(values: np.ndarray, *, grid: Grid, target: Grid, resampling: Resamplin
     pixels they are off by 0.013 pixel (between two UTM zones), and differ with the window. Tiles of 128 pixels, which
     lie on the target's lattice wherever a window begins and see the same source pixels, keep it below 0.001 pixel (0.006
     where the target is in degrees), and every window gives the same values.
+
+    Of a target pixel that hangs over the edge of what it is given, GDAL weighs the last pixels by the part that hangs over: a
+    margin without data takes that weight.
     """
     from odc.geo.geobox import GeoBox
     from odc.geo.warp import rio_reproject
 
     made = np.full(target.shape, _empty(values), dtype=values.dtype)
+    whole = grid.crop(Window(-EDGE, -EDGE, grid.height + 2 * EDGE, grid.width + 2 * EDGE))
     rio_reproject(
-        values,
+        np.pad(values, EDGE, constant_values=_empty(values)),
         made,
-        GeoBox(grid.shape, grid.affine, grid.crs),
+        GeoBox(whole.shape, whole.affine, whole.crs),
         GeoBox(target.shape, target.affine, target.crs),
         resampling,
         src_nodata=_empty(values) if values.dtype.kind == "f" else None,
