@@ -39,6 +39,7 @@ LOOKS = 4.4
 REDUCERS = ("median", "mean", "stdDev", "p05", "p95", "count")
 ENGINES = ("dask", "earth-engine")
 PACKAGES = ("sarbatch", "earthengine-api", "numba", "numpy")
+FILES = "OPERA_L2_RTC-S1_*.tif"
 INSIDE = 8  # an eighth of the scenes' extent is left out at each side, so that the area is all inside
 
 
@@ -132,12 +133,12 @@ def certify(
         )
     with ExitStack() as ends:
         folder = Path(ends.enter_context(_folder(keep)))
-        given = _scenes(folder, scenes, say)
+        place, given = _scenes(folder, scenes, say)
         own = settings.model_copy(update={"state_dir": folder / "state", "registry": None, "scheduler": None})
         ends.callback(stop_local_cluster, own)
         if not google:
             own = own.model_copy(update=ends.enter_context(_local(folder / "earth-engine", given, say)))
-        work = _Work(folder=folder, scenes=given[0].parent, settings=own, say=say)
+        work = _Work(folder=folder, scenes=place, settings=own, say=say)
         found = work.compared(chosen)
     certificate = _certificate(
         found, against="google" if google else "local-earth-engine", scenes=_words(given, scenes)
@@ -157,18 +158,18 @@ def _folder(keep: Path | None) -> Iterator[str]:
         yield folder
 
 
-def _scenes(folder: Path, scenes: Path | None, say: Callable[[str], None]) -> list[Path]:
-    """Files of the scenes, made where none are given."""
+def _scenes(folder: Path, scenes: Path | None, say: Callable[[str], None]) -> tuple[Path, list[Path]]:
+    """Folder and files of the scenes, made where none are given."""
     if scenes is None:
         place = folder / "simulated-scenes"
         say(f"simulating {DATES} dates of two neighbouring bursts …")
         simulate_opera_scenes(place, dates=DATES, size=SIZE)
     else:
         place = scenes.resolve()
-    files = sorted(place.glob("*.tif"))
+    files = sorted(place.rglob(FILES))
     if not files:
-        raise InputError(f"scenes: there is no .tif in {place}", "Give a folder of OPERA RTC-S1 files.")
-    return files
+        raise InputError(f"scenes: there is no {FILES} in {place}", "Give a folder of OPERA RTC-S1 files of ASF.")
+    return place, files
 
 
 @contextmanager

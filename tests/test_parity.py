@@ -277,7 +277,7 @@ def test_google_has_no_simulated_scenes(tmp_path: Path) -> None:
 
 def test_a_folder_without_scenes_is_told(tmp_path: Path) -> None:
     settings = load_settings(environment={"SARBATCH_STATE_DIR": str(tmp_path / "state")})
-    with pytest.raises(InputError, match=r"no \.tif"):
+    with pytest.raises(InputError, match=r"there is no OPERA_L2_RTC-S1_\*\.tif"):
         certify(settings=settings, scenes=tmp_path, say=print)
 
 
