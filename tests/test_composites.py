@@ -156,7 +156,16 @@ def expected(powers: Powers, measure: Measure) -> np.ndarray:
         if measure.reducer == "stdDev":
             return np.nanstd(values, axis=0)
         percentile = 50.0 if measure.reducer == "median" else float(measure.reducer[1:])
-        return np.nanpercentile(values, percentile, axis=0)
+        return percentiles(values, percentile)
+
+
+def percentiles(values: np.ndarray, percentile: float) -> np.ndarray:
+    """As `np.nanpercentile` over time, which takes pixel by pixel: here those with as many values together."""
+    count, ordered = np.isfinite(values).sum(axis=0), np.sort(values, axis=0)  # NaN last
+    made = np.full(count.shape, np.nan)
+    for n in np.unique(count[count > 0]):
+        made[count == n] = np.percentile(ordered[:n, count == n], percentile, axis=0)
+    return made
 
 
 def read(parts: Location, product: Written) -> np.ndarray:

@@ -94,6 +94,13 @@ def test_images_smaller_than_the_window(case: str) -> None:
         agree(function(power, **parameters), plain(power, **parameters))
 
 
+def test_ties_go_to_the_first() -> None:
+    """On a ramp of whole numbers gradients are the same to the bit, and so are the distances of the two sides."""
+    rows, cols = np.indices((15, 16)).astype(np.float64)
+    for ramp in (rows, 20 - rows, cols, 20 - cols, rows + cols, rows - cols):
+        agree(refined_lee(ramp + 30), plain_speckle.refined_lee(ramp + 30))
+
+
 def test_many_dates_are_what_a_plain_loop_makes() -> None:
     powers = np.array([landscape(seed)[15:41, 5:] for seed in range(4)])
     powers[0, :, :8] = np.nan
@@ -250,7 +257,8 @@ SETTINGS = [
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: f"{one.filter} {one.window}")
 def test_blocks_that_bring_their_neighbourhood_equal_the_whole(setting: Speckle) -> None:
     powers = np.array([landscape(seed) for seed in (20, 21, 22)]).astype(np.float32)
-    powers[:, 12:15, 20:23] = 6.0
+    powers[:, 11:13, 20:23] = np.linspace(6, 30, 6).reshape(2, 3)
+    powers[:, 13, 21] = 60.0  # a target across blocks: this pixel of it counts on those two rows up
     whole = despeckle(powers, setting, "VV")
     reach, side = halo(setting), 13
     height, width = powers.shape[1:]
