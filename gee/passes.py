@@ -95,6 +95,8 @@ def pass_image(
 ) -> ee.Image:
     """Linear power of a pass: scenes masked, then laid over one another, the first in time on top.
 
+    The valid range of RTC scenes is looked at in the mosaic, not in each scene: a stack of the same scenes on disk has only that.
+
     The default projection is the first scene's, so that neighbourhoods lie at native spacing, which a mosaic of Earth
     Engine would lose.
 
@@ -129,12 +131,14 @@ def pass_image(
             image = image.updateMask(angle.gte(incidence_angle[0]).And(angle.lte(incidence_angle[1])))
         if border_noise is not None:
             image = without_border_noise(image, _power(stored, like, collection_id), border_noise)
-        return image if valid_range is None else _within_range(image, valid_range)
+        return image if valid_range is None or collection_id == OPERA else _within_range(image, valid_range)
 
     # mosaic() puts the last one on top
     scenes = ee.ImageCollection.fromImages([ee.Image(scene.id) for scene in reversed(pass_.scenes)]).map(masked)
     first = pass_.scenes[0]
     whole = scenes.mosaic().setDefaultProjection(first.crs, list(first.transform))
+    if valid_range is not None and collection_id == OPERA:
+        whole = _within_range(whole, valid_range)
     if len(bands) > 1:
         whole = whole.updateMask(whole.mask().reduce(ee.Reducer.min()))
     return _described(whole, pass_)

@@ -91,7 +91,12 @@ def certified(truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder, state = tmp_path_factory.mktemp("earth-engine"), tmp_path_factory.mktemp("state")
     register_opera(folder, sorted(truth.folder.glob("*.tif")))
     with earth_engine(folder) as place, machine_with(place, state) as settings:
-        made = certify(settings=settings, scenes=truth.folder, chosen=["native", "refined-lee"], say=lambda line: None)
+        made = certify(
+            settings=settings,
+            scenes=truth.folder,
+            chosen=["native", "refined-lee", "valid-range"],
+            say=lambda line: None,
+        )
         assert made.certified == set(made.covers)
         assert set(covers(Sentinel1Composite.model_validate(TASK))) <= made.certified
         yield settings

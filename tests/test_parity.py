@@ -218,6 +218,8 @@ def test_pixels_are_compared_relative_to_the_greater() -> None:
     found = compare_pixels(first[:2], second[:2])
     assert found.largest == pytest.approx(5e-6)
     assert found.differing == 0
+    spread = compare_pixels(np.ma.MaskedArray([0.0, 1e-6]), np.ma.MaskedArray([9e-16, 1.1e-6]))
+    assert (spread.differing, spread.pixels) == (1, 2)  # rounding of a zero, and a small power that is another
     lacking = compare_pixels(np.ma.MaskedArray([1.0, nan]), np.ma.MaskedArray([1.0, 2.0]))
     assert lacking == Agreement(pixels=2, masks=False)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from infra.s3 import S3Options
 
 OTHER_GRID = Agreement(pixels=1, differing=1, largest=1.0, masks=False)
+ROUNDING = 1e-12  # far below any power, ratio or dB that means something: the spread of one pass is 0 or some 1e-16
 ROWS = 512  # read at once
 
 
@@ -40,11 +41,11 @@ def compare_rasters(first: str, second: str, *, s3: S3Options) -> Agreement:
 
 
 def compare_pixels(first: np.ma.MaskedArray[Any, Any], second: np.ma.MaskedArray[Any, Any]) -> Agreement:
-    """How far values agree, relative to the greater of the two; masked and NaN is no data.
+    """How far values agree, relative to the greater of the two; what rounding leaves of a zero is a zero.
 
     Parameters
     ----------
-    first, second : equal shapes, float64
+    first, second : equal shapes, float64; masked and NaN is no data
     """
     import numpy as np
 
@@ -53,7 +54,8 @@ def compare_pixels(first: np.ma.MaskedArray[Any, Any], second: np.ma.MaskedArray
     a, b = first.data[both], second.data[both]
     greater = np.maximum(np.abs(a), np.abs(b))
     with np.errstate(invalid="ignore"):
-        apart = np.where(a == b, 0.0, np.abs(a - b) / np.where(greater > 0, greater, 1.0))
+        gap = np.abs(a - b)
+        apart = np.where((a == b) | (gap <= ROUNDING), 0.0, gap / np.where(greater > 0, greater, 1.0))
     apart = np.nan_to_num(apart, nan=1.0, posinf=1.0)  # infinite on one side alone
     return Agreement(
         pixels=int((here | there).sum()),
