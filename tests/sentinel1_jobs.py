@@ -17,7 +17,7 @@ from gee.local.folders import assets_of, settings_of
 from gee.local.server.serving import serving
 from gee.local.simulate import Scene, Simulation, scenes
 from infra.grid import Grid
-from infra.settings import Settings
+from infra.settings import Settings, load_settings
 
 OPERA = "OPERA/RTC/L2_V1/S1"
 BURSTS = SCENES / "opera-rtc-s1"
@@ -54,6 +54,13 @@ def machine_with(place: Place, state: Path, **more: str) -> Iterator[Settings]:
     """A machine whose settings name a local Earth Engine."""
     with machine(state, **{**place.environment, **more}) as settings:
         yield settings
+
+
+def planning_settings(place: Place, folder: Path, **more: str | None) -> Settings:
+    """Settings that name a local Earth Engine, for plans alone; `more` replaces or removes some ("URL", "PROJECT")."""
+    names = {f"SARBATCH_EARTH_ENGINE_{name}": value for name, value in more.items()}
+    given = {"SARBATCH_STATE_DIR": str(folder / "state"), **place.environment, **names}
+    return load_settings(environment={name: value for name, value in given.items() if value is not None}, folder=folder)
 
 
 def simulate(folder: Path, plan: Simulation = SIMULATED) -> Sequence[Scene]:

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from jobs import write_job
-from sentinel1_jobs import OPERA, Place, composite, earth_engine, series, simulate
+from sentinel1_jobs import OPERA, Place, composite, earth_engine, planning_settings, series, simulate
 
 from gee.local.simulate import Simulation
 from infra.errors import CredentialsError, InputError, JobError, SarbatchError, TransientError
-from infra.settings import Settings, load_settings
 from pipelines import load_job, make_plan
 from pipelines.job import Job, parse_job
 from pipelines.kinds.model import identity
@@ -215,12 +214,6 @@ def tasks_of(case: Case) -> dict[str, Any]:
     return ({"stack": STACK} if "stack" in made else {}) | {"made": made}
 
 
-def settings_at(place: Place, folder: Path, **more: str | None) -> Settings:
-    names = {f"SARBATCH_EARTH_ENGINE_{name}": value for name, value in more.items()}
-    given = {"SARBATCH_STATE_DIR": str(folder / "state"), **place.environment, **names}
-    return load_settings(environment={name: value for name, value in given.items() if value is not None}, folder=folder)
-
-
 def check(case: Case, raised: SarbatchError) -> None:
     assert isinstance(raised, case.error)
     for part in case.says:
@@ -232,7 +225,7 @@ def check(case: Case, raised: SarbatchError) -> None:
 def test_the_job_around_the_cases_is_right(place: Place, tmp_path: Path) -> None:
     for task in (composite(), series()):
         job = load_job(write_job(tmp_path, {"made": task}, area=AREA, period=YEAR))
-        (planned,) = make_plan(job, settings=settings_at(place, tmp_path)).tasks
+        (planned,) = make_plan(job, settings=planning_settings(place, tmp_path)).tasks
         assert planned.backend == "earth-engine"
         assert planned.order.tiles
 
@@ -255,7 +248,7 @@ def test_what_a_look_at_earth_engine_tells(
     top = {key: value for key, value in {"area": AREA, "period": YEAR, **case.top}.items() if value is not None}
     job = load_job(write_job(tmp_path, tasks_of(case), **top))
     with pytest.raises(SarbatchError) as raised:
-        make_plan(job, settings=settings_at(place, tmp_path, **case.settings))
+        make_plan(job, settings=planning_settings(place, tmp_path, **case.settings))
     check(case, raised.value)
     assert "tasks.made" in raised.value.message
 
@@ -300,7 +293,7 @@ def test_expired_credentials(place: Place, login: str, tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(json.dumps(key | {"project_id": "p", "private_key_id": "1", "client_id": "2"}))
     job = load_job(write_job(tmp_path, {"made": composite()}, area=AREA, period=YEAR))
     with pytest.raises(CredentialsError, match="expired or revoked") as raised:
-        make_plan(job, settings=settings_at(place, tmp_path, KEY_FILE=str(tmp_path / "key.json")))
+        make_plan(job, settings=planning_settings(place, tmp_path, KEY_FILE=str(tmp_path / "key.json")))
     assert "earthengine authenticate" in raised.value.remedy
     assert raised.value.exit_code == 3
 
