@@ -521,6 +521,24 @@ def test_files_say_what_they_are(client: Client, groups: dict[str, Group], stack
     assert measures[1].layer.overview == "power"
 
 
+def test_on_s3(groups: dict[str, Group], s3_bucket: Location, tmp_path: Path) -> None:
+    store, parts = s3_bucket / "stack.icechunk", s3_bucket / "parts"
+    write_stack(store, {"": groups["137"]})
+    measures = (Measure(quantity="ratio_db", reducer="median"), COUNT)
+    composition = Composition(
+        store=store, tag="key", polarizations=BOTH, measures=measures, parts=(Part(steps=(0, 1, 2)),),
+    )  # fmt: skip
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        written = compose_stack(composition, parts=parts, client=client)
+    here = Location.parse(str(tmp_path))
+    for product in written:
+        parts.download(product.path, tmp_path / product.path)
+    hold(here, written, {"filtered": {n: p[:3] for n, p in masked(groups["137"]).items()}}, measures)
+
+
 class StoppedError(CancelledError):
     """What the driver's checkpoint raises here."""
 
