@@ -32,6 +32,11 @@ def seconds(value: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def eecu_hours(value: float) -> str:
+    """Compute of Earth Engine as people read it: seconds where it is little."""
+    return f"{value * 3600:.3g} EECU-s" if value < 0.1 else f"{value:.3g} EECU-h"
+
+
 def core_hours(value: float) -> str:
     """Compute as people read it: seconds of one core where it is little."""
     return f"{value * 3600:.0f} core-s" if value < 0.1 else f"{value:.1f} core-h"

@@ -123,6 +123,7 @@ def stac_item(
             "proj:shape": list(grid.shape),
             "proj:transform": list(grid.affine)[:6],
             "sarbatch:kind": order.kind,
+            "sarbatch:engine": order.backend,
             "sarbatch:key": order.key,
             "sarbatch:line": order.line,
             "sarbatch:parameters": dict(order.parameters),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.backends.protocol import State
 from pipelines.registry.rows import OperationRow, RunRow, TaskRow
+from pipelines.spending import USED
 from pipelines.standing import Standing, is_replaced
 
 if TYPE_CHECKING:
@@ -71,7 +72,13 @@ def _task(task: TaskRow, standing: Standing) -> dict[str, Any]:
 def _actual(operations: list[OperationRow]) -> dict[str, float] | None:
     """What the operations took, attempts that failed included, added up; None while nothing has ended."""
     names = sorted({name for row in operations for name in row.usage} - {"advanced"})
-    return {name: sum(row.usage.get(name, 0.0) for row in operations) for name in names} or None
+    actual = {name: sum(row.usage.get(name, 0.0) for row in operations) for name in names}
+    if USED in actual:
+        actual["eecu_hours"] = actual[USED] / 3600
+    spans = [(row.started, row.ended) for row in operations if row.started and row.ended]
+    if "wall_seconds" in actual and len(operations) > 1 and spans:  # tiles are made side by side
+        actual["wall_seconds"] = (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()
+    return actual or None
 
 
 def _operation(row: OperationRow) -> dict[str, Any]:

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.amounts import core_hours, number, seconds, size
+from pipelines.amounts import core_hours, eecu_hours, number, seconds, size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-__all__ = ["core_hours", "number", "seconds", "size"]
+__all__ = ["core_hours", "eecu_hours", "number", "seconds", "size"]
 PIPE_WIDTH = 10_000  # columns where nobody looks: a table in a file or pipe is neither cut nor folded
 COLOURS = {
     "done": "green",
@@ -82,8 +82,13 @@ def there(ok: bool) -> Text:
 
 def estimate(value: Mapping[str, float]) -> str:
     """Estimate in one line; compute of Earth Engine where there is some."""
-    eecu = f"{value['eecu_hours']:.2g} EECU-h, " if value["eecu_hours"] else ""
     return (
         f"{number(value['pixels'])}px, reads {size(value['bytes_read'])}, writes {size(value['bytes_written'])}, "
-        f"{eecu}{core_hours(value['core_hours'])}, about {seconds(value['wall_seconds'])}"
+        f"{compute(value)}, about {seconds(value['wall_seconds'])}"
     )
+
+
+def compute(value: Mapping[str, float]) -> str:
+    """Compute of an estimate, or of what was taken; that of Earth Engine first, where there is some."""
+    eecu = f"{eecu_hours(value['eecu_hours'])}, " if value.get("eecu_hours") else ""
+    return eecu + core_hours(value.get("core_hours", 0.0))

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipelines.amounts import core_hours, seconds, size
+from pipelines.amounts import core_hours, eecu_hours, seconds, size
 
 HERE = Path(__file__).parent
 DAYS = "days since 1970-01-01"
@@ -30,7 +30,7 @@ MARKS = {
 AMOUNTS = (
     ("wall time", "wall_seconds", seconds),
     ("compute", "core_hours", core_hours),
-    ("Earth Engine", "eecu_hours", lambda value: f"{value:.3g} EECU-h"),
+    ("Earth Engine", "eecu_hours", eecu_hours),
     ("read", "bytes_read", size),
     ("written", "bytes_written", size),
 )
