@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +23,9 @@ from pipelines.demo.opera_scenes import COLLECTION, register_opera_scenes, simul
 from pipelines.job import load_job
 from pipelines.kinds.sentinel1.covers import reducer_cover
 from pipelines.kinds.sentinel1.parameters import NEEDS_LOOKS, Filter, Quantity
-from pipelines.kinds.sentinel1_composite.spec import KIND, Sentinel1Composite, measures
+from pipelines.kinds.sentinel1_composite.spec import KIND as COMPOSITE
+from pipelines.kinds.sentinel1_composite.spec import Sentinel1Composite, measures
+from pipelines.kinds.sentinel1_series.spec import KIND as SERIES
 from pipelines.parity import Against, Agreement, Certificate, engine_in_use, total, write_certificate
 from pipelines.plan import Plan, make_plan
 from pipelines.registry import open_registry
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 DATES, SIZE = 5, 96  # of simulated scenes: an odd number of dates for medians, and windows that meet edges
 LOOKS = 4.4
+STACK = "stack"  # name of the task whose scenes both read
 REDUCERS = ("median", "mean", "stdDev", "p05", "p95", "count")
 ENGINES = ("dask", "earth-engine")
 PACKAGES = ("sarbatch", "earthengine-api", "numba", "numpy")
@@ -45,27 +48,33 @@ INSIDE = 8  # an eighth of the scenes' extent is left out at each side, so that 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One composite that both engines make.
+    """One task that both engines carry out.
 
     Attributes
     ----------
+    parameters : that are not the same in all
     covers : what all its products speak for; None where each speaks for its quantity, its reducer and the grid
     """
 
     name: str
-    parameters: Mapping[str, Any]
+    kind: str = COMPOSITE.name
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     covers: tuple[str, ...] | None = None
 
     @property
     def asked(self) -> dict[str, Any]:
         """Parameters of the task."""
-        everything = {"quantities": list(get_args(Quantity)), "reducers": list(REDUCERS)}
-        return {"stack": "stack", "collection": COLLECTION, **everything, **self.parameters}
+        everything: dict[str, Any] = {"quantities": list(get_args(Quantity))}
+        if self.kind == COMPOSITE.name:
+            everything["reducers"] = list(REDUCERS)
+        return {"stack": STACK, "collection": COLLECTION, **everything, **self.parameters}
 
     def spoken_for(self, product: str) -> tuple[str, ...]:
         """Covers that a product of this sample is evidence of."""
         if self.covers is not None:
             return self.covers
+        if self.kind != COMPOSITE.name:
+            return (f"quantity {product}", "grid native")
         measure = measures(Sentinel1Composite.model_validate(self.asked))[product]
         quantity = () if measure.reducer == "count" else (f"quantity {measure.quantity}",)
         return (*quantity, reducer_cover(measure.reducer), "grid native")
@@ -79,26 +88,24 @@ def samples(*, crs: str, pixel: float) -> list[Sample]:
     crs, pixel : of the scenes
     """
     averaged = {"grid": {"crs": crs, "resolution": 2 * pixel}}
-    found = [
-        Sample(name="native", parameters={}),
-        Sample(name="averaged", parameters=averaged, covers=("grid averaged",)),
-        Sample(
-            name="averaged-across",  # pixels of the lattice lie in several of the products'
-            parameters={"grid": {"crs": crs, "resolution": 2.5 * pixel}},
-            covers=("grid averaged",),
-        ),
-        Sample(
-            name="valid-range",
-            parameters={"valid_range": {"min": -17.0, "max": -3.0, "units": "dB"}},
-            covers=("valid_range",),
-        ),
+    across = {"grid": {"crs": crs, "resolution": 2.5 * pixel}}  # a scene's pixel may lie in several of the products'
+    valid = {"valid_range": {"min": -17.0, "max": -3.0, "units": "dB"}}
+    grid, found = ("grid averaged",), [Sample(name="native"), Sample(name="series", kind=SERIES.name)]
+    found += [
+        Sample(name="averaged", parameters=averaged, covers=grid),
+        Sample(name="averaged-across", parameters=across, covers=grid),
+        Sample(name="series-averaged", kind=SERIES.name, parameters=averaged, covers=grid),
+        Sample(name="valid-range", parameters=valid, covers=("valid_range",)),
+        Sample(name="series-valid-range", kind=SERIES.name, parameters=valid, covers=("valid_range",)),
     ]
     for name in get_args(Filter):
-        speckle = {"filter": name, **({"looks": LOOKS} if name in NEEDS_LOOKS else {})}
-        word = name.replace("_", "-")
-        cover = (f"filter {name}",)
-        found.append(Sample(name=word, parameters={"speckle": speckle}, covers=cover))
-        found.append(Sample(name=f"{word}-averaged", parameters={"speckle": speckle, **averaged}, covers=cover))
+        looks = {"looks": LOOKS} if name in NEEDS_LOOKS else {}
+        speckle, word = {"speckle": {"filter": name, **looks}}, name.replace("_", "-")
+        found += [
+            Sample(name=word, parameters=speckle, covers=(f"filter {name}",)),
+            Sample(name=f"{word}-averaged", parameters={**speckle, **averaged}, covers=(f"filter {name}",)),
+            Sample(name=f"series-{word}", kind=SERIES.name, parameters=speckle, covers=(f"filter {name}",)),
+        ]
     return found
 
 
@@ -139,9 +146,9 @@ def certify(
         if not google:
             own = own.model_copy(update=ends.enter_context(_local(folder / "earth-engine", given, say)))
         work = _Work(folder=folder, scenes=place, settings=own, say=say)
-        found = work.compared(chosen)
+        found, kinds = work.compared(chosen)
     certificate = _certificate(
-        found, against="google" if google else "local-earth-engine", scenes=_words(given, scenes)
+        found, kinds=kinds, against="google" if google else "local-earth-engine", scenes=_words(given, scenes)
     )
     path = write_certificate(certificate, state_dir=settings.state_dir)
     say(f"wrote {path}")
@@ -189,15 +196,15 @@ def _local(folder: Path, files: Sequence[Path], say: Callable[[str], None]) -> I
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """The same composites made by each engine, and compared."""
+    """The same tasks carried out by each engine, and their products compared."""
 
     folder: Path
     scenes: Path
     settings: Settings
     say: Callable[[str], None]
 
-    def compared(self, chosen: Sequence[str] | None) -> dict[str, list[Agreement]]:
-        """Cover to the agreements of all products that speak for it."""
+    def compared(self, chosen: Sequence[str] | None) -> tuple[dict[str, list[Agreement]], set[str]]:
+        """Cover to the agreements of all products that speak for it, and the kinds that were looked at."""
         first = make_plan(load_job(self._job("look", tasks={}, area=None)), settings=self.settings)
         document = first.tasks[0].order.document
         grid = Grid(**document["grid"])
@@ -212,7 +219,7 @@ class _Work:
             for label, agreement in self._agreements(one, products):
                 for cover in one.spoken_for(label):
                     found.setdefault(cover, []).append(agreement)
-        return found
+        return found, {one.kind for one in wanted}
 
     def _job(self, name: str, *, tasks: Mapping[str, Any], area: Any, period: Any = None) -> Path:
         job = {
@@ -221,7 +228,7 @@ class _Work:
             **({"period": period} if period else {}),
             "output": f"./{name}",
             "tasks": {
-                "stack": {
+                STACK: {
                     "kind": "backscatter-stack",
                     "source": {"format": "opera-rtc", "path": str(self.scenes)},
                 },
@@ -233,13 +240,13 @@ class _Work:
         return path
 
     def _plan(self, engine: str, wanted: Sequence[Sample], grid: Grid, period: Mapping[str, str]) -> Plan:
-        tasks = {one.name: {"kind": KIND.name, "backend": engine, **one.asked} for one in wanted}
+        tasks = {one.name: {"kind": one.kind, "backend": engine, **one.asked} for one in wanted}
         job = self._job(engine, tasks=tasks, area={"bbox": list(_inside(grid))}, period=dict(period))
         return make_plan(load_job(job), settings=self.settings)
 
     def _made(self, engine: str, plan: Plan) -> dict[tuple[str, ...], ProductRow]:
-        """Rasters of the composites of a plan that is carried out here and now."""
-        self.say(f"{engine} makes {len(plan.tasks) - 1} composites …")
+        """Rasters of a plan that is carried out here and now."""
+        self.say(f"{engine} carries out {len(plan.tasks) - 1} tasks …")
         with open_registry(self.settings) as registry:
             run = record(plan, registry)
             while run.state == "running":
@@ -249,8 +256,8 @@ class _Work:
             if run.state != "done":
                 failed = [task for task in status(registry, [run])["runs"][0]["tasks"] if task["error"]]
                 said = "; ".join(f"{task['task']}: {task['error']['message']}" for task in failed)
-                raise SarbatchError(f"{engine} did not make the composites: {said or run.state}", "")
-            rows = [row for row in registry.products(run.id) if row.kind == KIND.name and row.role == "raster"]
+                raise SarbatchError(f"{engine} did not make its products: {said or run.state}", "")
+            rows = [row for row in registry.products(run.id) if row.task != STACK and row.role == "raster"]
         return {(row.task, row.name, *(str(label) for label in (row.date, row.period, row.orbit))): row for row in rows}
 
     def _agreements(
@@ -286,9 +293,11 @@ def _words(files: Sequence[Path], scenes: Path | None) -> str:
     return f"{len(files)} files {what}"
 
 
-def _certificate(found: Mapping[str, Sequence[Agreement]], *, against: Against, scenes: str) -> Certificate:
+def _certificate(
+    found: Mapping[str, Sequence[Agreement]], *, kinds: Collection[str], against: Against, scenes: str
+) -> Certificate:
     return Certificate(
-        algorithms={KIND.name: KIND.version},
+        algorithms={kind.name: kind.version for kind in (COMPOSITE, SERIES) if kind.name in kinds},
         made=datetime.now(UTC).replace(microsecond=0),
         against=against,
         versions={name: metadata.version(name) for name in PACKAGES},

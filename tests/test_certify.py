@@ -94,10 +94,11 @@ def certified(truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         made = certify(
             settings=settings,
             scenes=truth.folder,
-            chosen=["native", "refined-lee", "valid-range"],
+            chosen=["native", "refined-lee", "valid-range", "series"],
             say=lambda line: None,
         )
         assert made.certified == set(made.covers)
+        assert set(made.algorithms) == {"sentinel1-composite", "sentinel1-series"}
         assert set(covers(Sentinel1Composite.model_validate(TASK))) <= made.certified
         yield settings
 

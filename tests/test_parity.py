@@ -19,9 +19,10 @@ from infra.settings import load_settings
 from pipelines.backends.comparison import compare_pixels, compare_rasters
 from pipelines.candidates import Standing
 from pipelines.certify import certify, samples
+from pipelines.kinds import all_kinds
 from pipelines.kinds.sentinel1.covers import covers
 from pipelines.kinds.sentinel1.parameters import OPERA, Filter, Quantity
-from pipelines.kinds.sentinel1_composite.spec import KIND, Sentinel1Composite, measures
+from pipelines.kinds.sentinel1_composite.spec import Sentinel1Composite, measures
 from pipelines.parity import (
     RELATIVE,
     SHARE,
@@ -249,8 +250,9 @@ def test_the_samples_speak_for_all_that_a_task_can_ask_for() -> None:
     assert len({one.name for one in made}) == len(made)
     spoken = set()
     for one in made:
-        parameters = Sentinel1Composite.model_validate(one.asked)
-        for product in measures(parameters):
+        asked = all_kinds()[one.kind].parameters.model_validate(one.asked)
+        products = measures(asked) if isinstance(asked, Sentinel1Composite) else get_args(Quantity)
+        for product in products:
             spoken |= set(one.spoken_for(product))
     for name in get_args(Filter):
         asked = Sentinel1Composite.model_validate(
@@ -283,5 +285,6 @@ def test_a_folder_without_scenes_is_told(tmp_path: Path) -> None:
         certify(settings=settings, scenes=tmp_path, say=print)
 
 
-def test_the_kind_of_certificates_is_the_one_of_both_engines() -> None:
-    assert set(KIND.backends) == {"dask", "earth-engine"}
+def test_certificates_are_about_every_kind_of_both_engines() -> None:
+    both = {name for name, kind in all_kinds().items() if len(kind.backends) > 1}
+    assert {one.kind for one in samples(crs="EPSG:32611", pixel=30.0)} == both

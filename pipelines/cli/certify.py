@@ -25,7 +25,7 @@ def certify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
 ) -> None:
-    """Make the same composites on Earth Engine and on Dask, compare them, and write a certificate of parity.
+    """Make the same products on Earth Engine and on Dask, compare them, and write a certificate of parity.
 
     Example: sarbatch certify --keep ./parity
     """
