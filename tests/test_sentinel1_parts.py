@@ -225,6 +225,8 @@ def test_areas_that_no_zone_holds(region: Region, said: str) -> None:
 def test_a_grid_of_another_part_of_the_earth() -> None:
     with pytest.raises(InputError, match=r"grid: EPSG:32611 is made for .*, and the area is at 10 to 11"):
         asked_lattice(OutputGrid(crs="EPSG:32611", resolution=30), box(10, 50, 11, 51))
+    # a burst in zone 10 that is delivered in zone 11
+    assert asked_lattice(OutputGrid(crs="EPSG:32611", resolution=30), box(-120.7, 34.4, -120.67, 34.43)).dx == 30
 
 
 def test_more_pixels_than_can_be_meant_and_none() -> None:

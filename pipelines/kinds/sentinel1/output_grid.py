@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 UTM_NORTH, UTM_SOUTH = 84.0, -80.0  # degrees of latitude
 UTM_ZONE = 6.0  # degrees of longitude
 WIDEST = 12.0  # degrees of longitude that one zone is stretched over
+BESIDE = 3.0  # degrees outside of what a CRS is made for: scenes at a zone's edge are delivered in its neighbour
 GRD_SPACING = 10.0  # metres
 MOST_PIXELS = 20_000_000_000  # of one raster: a large country at 10 m
 WGS84_UTM = {True: 32600, False: 32700}  # EPSG, north and south
@@ -122,7 +123,7 @@ def _check_crs(crs: str, region: Region) -> None:
     west, south, east, north = region.geometry().bounds
     if use is None or use.west > use.east:  # across the date line
         return
-    if east < use.west or west > use.east or north < use.south or south > use.north:
+    if east < use.west - BESIDE or west > use.east + BESIDE or north < use.south - BESIDE or south > use.north + BESIDE:
         raise InputError(
             f"grid: {crs} is made for {use.name} ({use.west:g} to {use.east:g}, {use.south:g} to {use.north:g} degrees), "
             f"and the area is at {west:g} to {east:g}, {south:g} to {north:g}",
