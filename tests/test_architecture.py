@@ -118,6 +118,7 @@ def test_pins_are_exact_hashed_and_name_no_place_to_fetch_from() -> None:
 
 WATCH = """
 import json, logging, os, sys, threading, importlib
+import urllib3  # others' doing, before the watch: it binds a socket to see whether there is IPv6
 seen = []
 def watch(event, args):
     if event in {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}:
