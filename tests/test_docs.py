@@ -179,3 +179,10 @@ def test_no_file_knows_this_machine_or_where_packages_come_from() -> None:
         for pattern in (MACHINE, HOSTS):
             found = pattern.search(text)
             assert found is None, f"{path.relative_to(ROOT)}: {found[0] if found else ''}"
+
+
+def test_both_engines_define_the_filters_in_the_same_words() -> None:
+    said = [(ROOT / f"{package}/speckle/__init__.py").read_text(encoding="utf-8") for package in ("gee", "dask_jobs")]
+    definitions = [text[text.index("The definitions") : text.index("multi_temporal (")] for text in said]
+    assert definitions[0] == definitions[1]
+    assert len(definitions[0].splitlines()) > 30

@@ -18,8 +18,7 @@ refined_lee (Lee 1981), 7 x 7
     (above, below), (lower left, upper right), (left, right), (upper left, lower right). A gradient is the absolute
     difference of the two means; 0 where one of them has no data. The largest wins, ties to the first. Of its two sides
     the one whose mean is nearer to the centre's in absolute value, an equidistant pair meaning the first named; a side
-    whose 3 x 3 has no data is only taken where the first named has none either, and then the first named is, unless the
-    other has data. m, v over the half window of 28 pixels on that side, centre line or diagonal included.
+    without data is infinitely far. m, v over the half window of 28 pixels on that side, centre line or diagonal included.
     s² = 1/L; without looks the mean of the five smallest of the nine v/m² of the 3 x 3 (fewer where fewer than five have
     data; 0 where v = 0, infinite where m = 0 and v > 0).
     b = (v - m² s²) / ((1 + s²) v), clipped to 0 to 1; m + b (I - m), and m where v = 0 or s² is infinite.
@@ -43,7 +42,7 @@ image's own pixels: every filter takes the default projection of its image, and 
 
 References
 ----------
-Lee (1980), doi:10.1109/TPAMI.1980.4766994. Lee (1981), doi:10.1016/S0146-664X(81)80018-4. Lopes et al. (1990),
-doi:10.1109/IGARSS.1990.689012. Lee et al. (2009), doi:10.1109/TGRS.2008.2002881. Quegan and Yu (2001),
-doi:10.1109/36.964973.
+Lee (1980), doi:10.1109/TPAMI.1980.4766994. Lee (1981), doi:10.1016/S0146-664X(81)80018-4. Lopes, Nezry,
+Touzi, Laur (1990), "Maximum a posteriori speckle filtering and first order texture models in SAR images". Lee et al.
+(2009), doi:10.1109/TGRS.2008.2002881. Quegan and Yu (2001), doi:10.1109/36.964973.
 """
