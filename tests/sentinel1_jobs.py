@@ -13,6 +13,7 @@ from jobs import SCENES, machine
 
 from gee.local.catalogue.register import register
 from gee.local.catalogue.simulated import add_simulation
+from gee.local.faults import Fault
 from gee.local.folders import assets_of, settings_of
 from gee.local.server.serving import serving
 from gee.local.simulate import Scene, Simulation, scenes
@@ -43,9 +44,9 @@ class Place:
 
 
 @contextmanager
-def earth_engine(folder: Path) -> Iterator[Place]:
+def earth_engine(folder: Path, *faults: Fault) -> Iterator[Place]:
     """A server on a folder, for the block."""
-    with serving(settings_of(folder, threads=2)) as url:
+    with serving(settings_of(folder, threads=2, faults=faults)) as url:
         yield Place(folder=folder, url=url)
 
 

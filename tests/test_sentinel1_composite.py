@@ -33,10 +33,12 @@ from sentinel1_jobs import (
     simulate,
 )
 
+from gee.local.faults import Fault
 from gee.local.folders import assets_of
 from gee.local.simulate import Orbit, Scene, Simulation
 from infra.grid import Grid, union
 from infra.settings import Settings
+from pipelines import run_plan
 from pipelines.orders import Product
 from pipelines.plan import TaskPlan
 from pipelines.products import ITEM, href, published
@@ -161,6 +163,7 @@ class Simulated:
     rows: list[dict[str, Any]]
     path: Path
     settings: Settings
+    earth_engine: Path
 
     def passes(self, task: str) -> dict[tuple[datetime, str], dict[str, np.ndarray]]:
         return mosaics(self.scenes, self.tasks[task].grid)
@@ -188,11 +191,15 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
         "decibels": composite(collection="COPERNICUS/S1_GRD", quantities=["vv"], reducers=["median"], orbits=[131]),
         "coarse": composite(quantities=["vv"], reducers=["mean"], grid={"crs": "EPSG:32720", "resolution": 30}),
         "dates": series(quantities=["vv", "ratio_db"], start=1, limit=3, **{"pass": "both"}),
+        "bucket": composite(
+            quantities=["vv"], reducers=["p95"], export={"to": "cloud-storage", "bucket": "mine-1", "folder": "radar/tiles"}
+        ),
+        "asset": composite(quantities=["vv"], reducers=["p05", "count"], export={"to": "asset", "folder": "radar/2020"}),
     }  # fmt: skip
     with earth_engine(folder / "ee") as place, machine_with(place, folder / "state") as settings:
         path = write_job(folder / "job", tasks, area=area, period=YEAR)
         found = made(path, settings)
-        yield Simulated(scenes, found, sarbatch_json("products")["products"], path, settings)
+        yield Simulated(scenes, found, sarbatch_json("products")["products"], path, settings, folder / "ee")
 
 
 def test_every_product_is_what_numpy_makes_of_the_scenes(simulated: Simulated) -> None:
@@ -284,8 +291,24 @@ def test_products_are_registered_and_named_once(simulated: Simulated) -> None:
     labels = [tuple(row[key] for key in ("task", "name", "role", "period", "orbit", "date")) for row in rows]
     assert len(set(labels)) == len(rows)
     for row in rows:
-        assert Path(row["href"]).stat().st_size == row["bytes"]
+        if row["task"] != "asset":
+            assert Path(row["href"]).stat().st_size == row["bytes"]
         assert row["units"] == ("dB" if "_db" in row["name"] else "1")
+
+
+def test_files_of_a_bucket_are_put_together_too(simulated: Simulated) -> None:
+    passes = list(simulated.passes("bucket").values())
+    agree(simulated.tasks["bucket"].rasters["vv_p95", None, None, None], reduced(passes, "vv_p95"))
+    assert list((simulated.earth_engine / "exports/cloud-storage/mine-1/radar/tiles").glob("*.tif"))
+
+
+def test_assets_are_products_where_they_are(simulated: Simulated) -> None:
+    made_ = simulated.tasks["asset"]
+    assert [one.name for one in made_.products] == ["vv_p05", "count"]
+    for product in made_.products:
+        start, _, name = made_.href(product).partition("?asset=")
+        assert start == "https://code.earthengine.google.com/"
+        assert [band.name for band in assets_of(simulated.earth_engine).get(name).bands] == ["vv_p05", "count"]
 
 
 def test_rasters_are_cloud_optimized_and_say_what_they_are(simulated: Simulated) -> None:
@@ -410,6 +433,28 @@ def test_filtered_series_are_what_plain_loops_make_of_the_files(real: Real) -> N
 def test_earth_engine_needs_no_stack_to_be_made(real: Real) -> None:
     assert real.tasks["earth-engine"]["months"].task.needs == ()
     assert real.tasks["dask"]["months"].task.needs == ("stack",)
+
+
+# -- what fails --------------------------------------------------------------------------------------------------------
+
+
+def test_a_bucket_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
+    """The service says so when the export runs; trying again would change nothing."""
+    said = "Google Cloud Storage bucket 'nowhere-at-all' does not exist."
+    scenes = simulate(tmp_path / "ee", replace(PLAN, dates=1))
+    task = composite(quantities=["vv"], reducers=["median"], export={"to": "cloud-storage", "bucket": "nowhere-at-all"})
+    area = area_of(union([scene_grid(one) for one in scenes]))
+    failing = Fault(kind="fails", seconds=0.0, message=said)
+    with earth_engine(tmp_path / "ee", failing) as place, machine_with(place, tmp_path / "state") as settings:
+        plan = plan_job(write_job(tmp_path / "job", {"made": task}, area=area, period=YEAR), settings)
+        run = run_plan(plan, settings=settings)
+        assert run.state == "failed"
+        (row,) = sarbatch_json("status", run.id)["runs"][0]["tasks"]
+    assert row["error"]["class"] == "user"
+    assert "nowhere-at-all" in row["error"]["message"]
+    assert row["error"]["remedy"]
+    assert row["attempt"] == 1
+    assert published(plan.tasks[0].order) == []
 
 
 # -- what is not the same product --------------------------------------------------------------------------------------
