@@ -457,6 +457,23 @@ def test_a_bucket_that_does_not_exist_is_told_once(tmp_path: Path) -> None:
     assert published(plan.tasks[0].order) == []
 
 
+def test_a_driver_that_dies_between_rasters_is_followed_by_one_that_goes_on(tmp_path: Path) -> None:
+    scenes = simulate(tmp_path / "ee", replace(PLAN, dates=1))
+    task = composite(quantities=["vv", "vh_db"], reducers=["median", "mean", "count"], export={"tile": 64})
+    area, mark = area_of(union([scene_grid(one) for one in scenes])), tmp_path / "died"
+    fault = {"SARBATCH_FAULT": "write:3", "SARBATCH_FAULT_FILE": str(mark)}
+    with earth_engine(tmp_path / "ee") as place, machine_with(place, tmp_path / "state", **fault) as settings:
+        whole = made(write_job(tmp_path / "job", {"made": task}, area=area, period=YEAR), settings)["made"]
+    died = mark.stat().st_mtime
+    written = [Path(whole.href(one)).stat().st_mtime for one in whole.products]
+    assert sum(time <= died for time in written) >= 3  # kept
+    assert any(time > died for time in written)
+    assert len(written) == 5
+    passes = list(mosaics(scenes, whole.grid).values())
+    for (name, *_), raster in whole.rasters.items():
+        agree(raster, reduced(passes, name))
+
+
 # -- what is not the same product --------------------------------------------------------------------------------------
 
 
