@@ -358,6 +358,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     files = opera_files("T137-292320-IW1", dates=4)
     register_opera(folder / "ee", files)
     scenes = copied(files, folder / "scenes")
+    # Inside of the scenes: the stack ends there, so that filters near its edge see fewer neighbours, on both engines
+    area = {"bbox": [-120.6975, 34.407, -120.6695, 34.43]}
     both = {"stack": "stack", "collection": OPERA}
     tasks = {
         "months": composite(
@@ -374,8 +376,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     with earth_engine(folder / "ee") as place, machine_with(place, folder / "state") as settings:
         for word in ("dask", "earth-engine"):
             every = {"stack": opera(scenes), **{name: {**task, "backend": word} for name, task in tasks.items()}}
-            found[word] = made(write_job(folder / word, every, name="real"), settings)
-        yield Real(found, opera_cube(scenes))
+            found[word] = made(write_job(folder / word, every, name="real", area=area), settings)
+        yield Real(found, opera_cube(scenes).within(*area["bbox"]))
 
 
 def test_both_engines_make_the_same_products_under_the_same_names(real: Real) -> None:
@@ -403,7 +405,7 @@ def test_pixels_of_both_engines_agree(real: Real) -> None:
             scale = np.maximum(np.abs(rasters[label]), np.abs(wanted))[ok]
             compared += ok.sum()
             apart += (np.abs(rasters[label] - wanted)[ok] > 1e-5 * scale + 1e-12).sum()
-    assert compared > 250_000
+    assert compared > 150_000
     assert apart <= 1e-6 * compared
 
 
