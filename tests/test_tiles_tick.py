@@ -16,6 +16,7 @@ from fakes import FakeBackend, add_fake_run
 from infra.settings import Settings
 from infra.storage import Location
 from pipelines.backends.protocol import State
+from pipelines.cli.follow import _print_status
 from pipelines.registry.registry import Registry
 from pipelines.run import cancel, retry
 from pipelines.status import status
@@ -182,3 +183,16 @@ def test_cancelling_stops_every_tile(house: House) -> None:
     assert set(house.beliefs().values()) == {str(State.CANCELLED)}
     assert retry(house.registry, "r1") == 4
     assert house.finish() == "running" or house.published()
+
+
+def test_the_table_of_a_run_shows_what_its_tiles_have_used_so_far(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    house.add(*TILES)
+    house.engine.script("composite", times=9, eecu=90.0)
+    house.engine.script("composite/b", polls=50)
+    for _ in range(4):
+        house.step()
+    _print_status(status(house.registry, [house.registry.find_run("r1")]))
+    assert "270 EECU-s" in capsys.readouterr().out

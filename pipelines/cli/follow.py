@@ -114,10 +114,8 @@ def _status_row(task: dict[str, Any]) -> tuple[str | Text, ...]:
         show.state(task["state"]),
         f"{100 * task['progress']:.0f} %",
         str(task["attempt"]),
-        f"{show.seconds(estimate['wall_seconds'])}, {show.compute(estimate)}, {show.size(estimate['bytes_written'])}",
-        f"{show.seconds(actual['wall_seconds'])}, {show.compute(actual)}, {show.size(actual['bytes_written'])}"
-        if "wall_seconds" in actual
-        else "-",
+        show.taken(estimate),
+        show.taken(actual) if "wall_seconds" in actual else "-",
     )
 
 

@@ -88,6 +88,12 @@ def estimate(value: Mapping[str, float]) -> str:
     )
 
 
+def taken(value: Mapping[str, float]) -> str:
+    """Time, compute and bytes written in one line; of tiles under way nothing is known to be written yet."""
+    written = f", {size(value['bytes_written'])}" if "bytes_written" in value else ""
+    return f"{seconds(value['wall_seconds'])}, {compute(value)}{written}"
+
+
 def compute(value: Mapping[str, float]) -> str:
     """Compute of an estimate, or of what was taken; that of Earth Engine first, where there is some."""
     eecu = f"{eecu_hours(value['eecu_hours'])}, " if value.get("eecu_hours") else ""
