@@ -265,11 +265,13 @@ def test_the_samples_speak_for_all_that_a_task_can_ask_for() -> None:
                 "grid": {"crs": "EPSG:32611", "resolution": 90},
             }
         )
-        assert set(covers(asked, crs="EPSG:32611")) <= spoken
-    assert "grid native" in covers(Sentinel1Composite.model_validate({"collection": OPERA}))
+        assert set(covers(asked, crs={"EPSG:32611"})) <= spoken
+    assert "grid native" in covers(Sentinel1Composite.model_validate({"collection": OPERA}), crs=())
     assert "grid native" in spoken
     reprojected = asked.model_copy(update={"valid_range": None})
-    assert set(covers(reprojected, crs="EPSG:32612")) - spoken == {"grid reprojected"}  # nobody has compared it
+    assert set(covers(reprojected, crs={"EPSG:32611", "EPSG:32612"})) - spoken == {
+        "grid reprojected"
+    }  # nobody has compared it
 
 
 def test_google_has_no_simulated_scenes(tmp_path: Path) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipelines.kinds.sentinel1.parameters import Sentinel1
 
 PERCENTILE = "reducer p*"  # all percentiles are one: they differ in a number alone
 
 
-def covers(parameters: Sentinel1, *, crs: str | None = None) -> tuple[str, ...]:
+def covers(parameters: Sentinel1, *, crs: Collection[str] = ()) -> tuple[str, ...]:
     """Words such as "filter refined_lee", "quantity ratio_db", "reducer median", "grid native", sorted.
 
     A survey gives them as `Survey.covers`; a certificate has one agreement for each.
 
     Parameters
     ----------
-    crs : of the scenes: another one of the products is "grid reprojected"; None where it makes no difference
+    crs : of the scenes, each that there is: products in another are "grid reprojected", not "grid averaged"
     """
     found = {f"quantity {name}" for name in parameters.quantities}
     found |= {reducer_cover(name) for name in getattr(parameters, "reducers", ())}
@@ -31,7 +33,7 @@ def reducer_cover(name: str) -> str:
     return PERCENTILE if name.startswith("p") else f"reducer {name}"
 
 
-def _grid(parameters: Sentinel1, crs: str | None) -> str:
+def _grid(parameters: Sentinel1, crs: Collection[str]) -> str:
     if parameters.grid is None:
         return "native"
-    return "averaged" if crs in (None, parameters.grid.crs) else "reprojected"
+    return "averaged" if set(crs) <= {parameters.grid.crs} else "reprojected"

@@ -79,7 +79,7 @@ def survey_stack(request: Request, *, parts_of: Cut, bands: Sequence[str]) -> Su
         work=_work(parameters, stack, grid, parts, bands=len(bands)),
         summary={"grid": grid.to_json()},
         source=EARTH_ENGINES.get(stack["format"], stack["format"]),
-        covers=covers(parameters),
+        covers=covers(parameters, crs={group["grid"]["crs"] for group in stack["groups"].values()}),
     )
 
 

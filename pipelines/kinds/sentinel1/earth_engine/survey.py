@@ -116,7 +116,7 @@ def survey_collection(request: Request, *, parts_of: Cut, bands: Sequence[str]) 
         tiles=tiles,
         takes_inputs=False,
         source=parameters.collection,
-        covers=covers(parameters),
+        covers=covers(parameters, crs={scene_grid(chosen.scenes[name]).crs for name in used}),
     )
 
 
