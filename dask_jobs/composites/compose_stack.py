@@ -74,7 +74,8 @@ def compose_stack(
 def _raster(composition: Composition, number: int, measure: Measure, *, ledger: Ledger) -> CompositeRaster:
     part = composition.parts[number]
     layer = replace(measure.layer, tags=_tags(composition, part, measure, ledger=ledger))
-    prefix = f"{composition.group}_" if composition.group and part.orbit != composition.group else ""
+    told = not composition.names_group or part.orbit == composition.group
+    prefix = "" if told or not composition.group else f"{composition.group}_"
     return CompositeRaster(array_path(number, measure.name), layer, f"{prefix}{part.prefix}{measure.name}.tif")
 
 

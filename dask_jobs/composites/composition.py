@@ -54,6 +54,7 @@ class Composition:
     valid_range : least and greatest linear power that is data, None where open
     grid : to which power is averaged by area after the filter; None for the stack's own
     region : pixels of the result whose centre lies outside become no data, where it masks
+    names_group : whether names of files begin with the group, so that those of several in one folder never meet
     """
 
     store: Location
@@ -67,6 +68,7 @@ class Composition:
     valid_range: tuple[float | None, float | None] = (None, None)
     grid: Grid | None = None
     region: Region | None = None
+    names_group: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be made.

@@ -111,6 +111,7 @@ def _composition(
         valid_range=parameters.valid_range.power if parameters.valid_range else (None, None),
         grid=Grid(**order.document["grid"]),
         region=order.region,
+        names_group=False,  # no two parts have the same labels, whatever groups they are of
     )
 
 
