@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 
 from infra.errors import InputError
-from infra.grid import Grid
+from infra.grid import Grid, union
 from infra.region import Region
+from pipelines.kinds.sentinel1.dask.compose import check_groups
+from pipelines.kinds.sentinel1.filtering import filter_arguments
 from pipelines.kinds.sentinel1.output_grid import area_grid, asked_lattice, one_lattice, utm_lattice
-from pipelines.kinds.sentinel1.parameters import OutputGrid
+from pipelines.kinds.sentinel1.parameters import OutputGrid, Speckle
 from pipelines.kinds.sentinel1.parts import (
     Part,
     Pass,
@@ -23,6 +27,8 @@ from pipelines.kinds.sentinel1.parts import (
     series_parts,
     with_directions,
 )
+from pipelines.kinds.sentinel1.stack_passes import chosen_passes, stack_output
+from pipelines.kinds.sentinel1_composite.spec import Sentinel1Composite
 
 START = datetime(2022, 4, 29, 18, tzinfo=UTC)
 
@@ -172,6 +178,104 @@ def test_an_unknown_direction_comes_from_the_sun_or_from_a_pass_of_the_same_orbi
     told = replace(at(1), direction="descending")
     assert [one.orbit for one in with_directions([evening, told], longitude=-119.2)] == ["D131", "D131"]
     assert with_directions([replace(evening, platform="NISAR")], longitude=0.0)[0].orbit == "T131"
+
+
+# -- of a stack -------------------------------------------------------------------------------------------------------
+
+GRID = Grid(crs="EPSG:32611", left=159_930, top=3_816_210, dx=30, dy=30, height=100, width=100)
+
+
+def stack(**groups: list[Pass]) -> dict[str, Any]:
+    """Summary of a stack with groups of passes on grids that lie side by side."""
+    grids = {label: replace(GRID, left=GRID.left + 3000 * number) for number, label in enumerate(groups)}
+    return {
+        "groups": {
+            label: {
+                "grid": grids[label].to_json(),
+                "times": [one.time.isoformat() for one in passes],
+                "passes": [
+                    {
+                        "platform": one.platform,
+                        "relative_orbit": one.relative_orbit,
+                        "pass_direction": one.direction,
+                        "scenes": [[name, "v1"] for name in one.scenes],
+                    }
+                    for one in passes
+                ],
+            }
+            for label, passes in groups.items()
+        },
+        "grid": union(list(grids.values())).to_json(),
+        "polarizations": ["VH", "VV"],
+    }
+
+
+APART = stack(A131=list(EVERY[:3]), D058=list(EVERY[3:]))
+
+
+def test_passes_of_a_stack_know_where_they_are() -> None:
+    passes, dropped = chosen_passes(APART, Sentinel1Composite(stack="s"))
+    assert [(one.group, one.index) for one in passes] == [
+        ("A131", 0),
+        ("D058", 0),
+        ("A131", 1),
+        ("A131", 2),
+        ("D058", 1),
+    ]
+    assert not dropped
+    passes, dropped = chosen_passes(APART, Sentinel1Composite.model_validate({"stack": "s", "pass": "descending"}))
+    assert [(one.group, one.index) for one in passes] == [("D058", 0), ("D058", 1)]
+    assert len(dropped) == 3
+
+
+def test_a_stack_that_lacks_a_polarization_says_which() -> None:
+    lacking = {**APART, "polarizations": ["VV"]}
+    with pytest.raises(InputError, match="quantities: need VH, and the stack 's' has VV"):
+        chosen_passes(lacking, Sentinel1Composite(stack="s"))
+    assert chosen_passes(lacking, Sentinel1Composite(stack="s", quantities=["vv"]))[0]
+
+
+def test_orbits_that_a_stack_keeps_apart_are_not_put_together() -> None:
+    passes, _ = chosen_passes(APART, Sentinel1Composite(stack="s"))
+    with pytest.raises(
+        InputError, match="orbits A131, D058 are put together, and the stack keeps each orbit apart"
+    ) as raised:
+        check_groups(composite_parts(passes, time="period", per_orbit=False))
+    assert "orbits: mixed" in raised.value.remedy
+    check_groups(composite_parts(passes, time="month", per_orbit=True))
+    check_groups(series_parts(passes, start=0, limit=None))
+
+
+def test_the_grid_of_a_stack_or_what_is_asked_for_within_it() -> None:
+    whole = Grid(**APART["grid"])
+    assert stack_output(APART, Sentinel1Composite(stack="s"), None) == whole
+    coarse = stack_output(APART, Sentinel1Composite(stack="s", grid=OutputGrid(crs="EPSG:32611", resolution=90)), None)
+    assert (coarse.left % 90, coarse.top % 90, coarse.dx) == (0, 0, 90)
+    left, bottom, right, top = whole.bounds
+    assert coarse.bounds[0] <= left < coarse.bounds[0] + 90
+    assert coarse.bounds[3] - 90 < top <= coarse.bounds[3]
+    assert coarse.bounds[2] - 90 < right <= coarse.bounds[2]
+    assert coarse.bounds[1] <= bottom < coarse.bounds[1] + 90
+
+
+def test_a_stack_on_several_lattices_needs_a_grid() -> None:
+    two = json.loads(json.dumps(APART))
+    two["groups"]["D058"]["grid"]["left"] += 7
+    with pytest.raises(InputError, match="the orbits of the stack are on several lattices") as raised:
+        stack_output(two, Sentinel1Composite(stack="s"), None)
+    assert "`grid`" in raised.value.remedy
+    assert stack_output(two, Sentinel1Composite(stack="s", grid=OutputGrid(crs="EPSG:32611", resolution=90)), None)
+
+
+def test_metres_of_a_radius_are_pixels_of_the_scenes() -> None:
+    given = Sentinel1Composite(speckle=Speckle(filter="focal_median", radius=100))
+    assert filter_arguments(given, spacing=10, crs="EPSG:32611")["radius"] == 10
+    assert filter_arguments(given, spacing=100, crs="EPSG:2227")["radius"] == pytest.approx(
+        1 / 0.3048, rel=1e-5
+    )  # feet
+    with pytest.raises(InputError, match="radius is in metres, and the scenes' pixels are in the degrees of EPSG:4326"):
+        filter_arguments(given, spacing=0.0003, crs="EPSG:4326")
+    assert filter_arguments(Sentinel1Composite(), spacing=10, crs="EPSG:32611") is None
 
 
 # -- the grid ---------------------------------------------------------------------------------------------------------
