@@ -136,14 +136,15 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One row of the table that a choice is made from: a word for each engine."""
+    """One row of the table that a choice is made from: a word for each engine, and a note where a word is not enough."""
 
     name: str
     words: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As `plan --json` shows it."""
-        return {"name": self.name, **self.words}
+        return {"name": self.name, **self.words, **({"note": self.note} if self.note else {})}
 
 
 def needed(name: str, value: float) -> str:
@@ -175,7 +176,8 @@ def scores(candidates: Sequence[Candidate], *, home: str, limits: Limits, certif
     ]
     if len(able) > 1:
         moved = "certified" if certificate.valid else "not certified"
-        rows.append(of_able("certificate", lambda c: "home: none needed" if c.backend == home else moved))
+        row_of_certificate = of_able("certificate", lambda c: "home: none needed" if c.backend == home else moved)
+        rows.append(replace(row_of_certificate, note=certificate.words))
     return tuple(rows)
 
 

@@ -147,6 +147,9 @@ def _explain(task: TaskPlan, console: Console) -> None:
             [(score.name, *(score.words[name] for name in names)) for score in task.scores],
         )
     )
+    for score in task.scores:
+        if score.note:
+            console.print(f"  {score.name}: {score.note}", markup=False)
     for candidate in task.candidates:
         if not candidate.able:
             console.print(f"  {candidate.backend} cannot: {candidate.why}", markup=False)
