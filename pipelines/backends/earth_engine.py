@@ -261,10 +261,11 @@ def _unlisted(handle: _Handle) -> Report:
 def _story(operation: Operation) -> str:
     """What the service says of an operation, in lines."""
     ran = f"started {operation.started or 'not yet'}, ended {operation.ended or 'not yet'}"
+    used = f"{operation.eecu_seconds:g} EECU-seconds" if operation.eecu_seconds else "EECU-seconds not told"
     lines = [
         f"{operation.name}: {operation.state}, attempt {operation.attempt}, {operation.progress:.0%}",
         f"description {operation.description}, priority {operation.priority}",
-        f"created {operation.created}, {ran}, {operation.eecu_seconds:g} EECU-seconds",
+        f"created {operation.created}, {ran}, {used}",
         *(f"destination {uri}" for uri in operation.uris),
         *([f"error {operation.code}: {operation.message}"] if operation.message else []),
     ]
