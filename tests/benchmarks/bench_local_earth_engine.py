@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_local_earth_engine.py
 
-Seconds are of one processor, so that other work on the machine counts less. Blocks of 512 x 512 pixels, as exports are computed.
+Seconds are of one processor, so that other work on the machine counts less. Blocks as exports are computed in.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from gee.local.pixels import Band, Grid, Pixels, rendering
 from gee.local.work.metering import helping
 from gee.local.work.threads import cores, evaluators
 
-SIDE = 512  # pixels: a multiple of the tiles of files; margins of small neighbourhoods are little of it
+SIDE = 256  # pixels: what filters compute on the way then fits into CACHE_BYTES, several passes at once
 CACHE_BYTES = 192 * 2**20  # of each thread's block: see `gee.local.pixels.rendering`
 
 
