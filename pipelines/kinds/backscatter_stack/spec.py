@@ -90,7 +90,7 @@ class BackscatterStack(Parameters):
 
 KIND = KindSpec(
     name="backscatter-stack",
-    version=1,
+    version=2,
     summary="radar scenes of one lattice as one time series of linear power, in an Icechunk store that later runs append to",
     parameters=BackscatterStack,
     products=(
