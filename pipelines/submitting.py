@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +20,7 @@ from pipelines.spending import Spending, spending
 from pipelines.standing import SENT, is_given_up
 from pipelines.stepping import Stepping, moment
 
+HANDING_OVER = 20.0  # seconds of one step at most, give or take a batch
 BATCH = 50  # operations whose intent is recorded in one transaction: each costs the disk a sync
 
 logger = logging.getLogger("sarbatch.run")
@@ -50,8 +52,11 @@ class Submitting(Stepping):
                 begun.append(operation)
         self._closed.clear()
         self._hand_over(begun, known=self._known(begun))
+        until = time.monotonic() + HANDING_OVER
         for start in range(0, len(ready), BATCH):
             self._claim(ready[start : start + BATCH])
+            if time.monotonic() > until:
+                break  # whoever cancels, or waits for news of what runs, waits for this step
 
     def _failed_before(self, operation: OperationRow) -> str | None:
         """What an operation waits for in vain: a task, or tiles of its own."""
@@ -165,7 +170,8 @@ class Submitting(Stepping):
         failure = Failure(error_class=error.error_class, message=error.message, remedy=error.remedy).to_json()
         columns: dict[str, Any] = {
             "believed": State.FAILED,
-            "error": {**failure, "verdict": decision.why},
+            # What was too large to be taken is settled like what failed for it: by smaller tiles, where there are
+            "error": failure if error.error_class == "resource" else {**failure, "verdict": decision.why},
             "ended": moment(),
         }
         if decision.again:

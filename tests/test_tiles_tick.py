@@ -196,3 +196,18 @@ def test_the_table_of_a_run_shows_what_its_tiles_have_used_so_far(
         house.step()
     _print_status(status(house.registry, [house.registry.find_run("r1")]))
     assert "270 EECU-s" in capsys.readouterr().out
+
+
+def test_a_tile_that_is_not_even_taken_is_split_too(house: House) -> None:
+    house.add("a", "b")
+    house.engine.script("composite/b", refuse="resource")
+    assert house.finish() == "done"
+    assert house.beliefs() == {"a": "done", "b": "failed", "bl": "done", "br": "done", "whole": "done"}
+
+
+def test_a_step_hands_over_for_so_long_only(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.submitting.HANDING_OVER", 0.0)
+    house.add(*(f"tile{number:03d}" for number in range(120)))
+    house.step()
+    assert Counter(house.beliefs().values()) == {"queued": 50, "waiting": 71}
+    assert house.finish() == "done"
