@@ -142,10 +142,6 @@ class Score:
     words: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `plan --json` shows it."""
-        return {"name": self.name, **self.words, **({"note": self.note} if self.note else {})}
-
 
 def needed(name: str, value: float) -> str:
     """Amount of a limit in words: "2.5 core-hours", "3 min 20 s"."""

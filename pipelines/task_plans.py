@@ -72,7 +72,6 @@ class TaskPlan:
             "reason": self.reason,
             "would_change": list(self.would_change),
             "candidates": [candidate.to_json() for candidate in self.candidates],
-            "scores": [score.to_json() for score in self.scores],
             "estimate": self.estimate.to_json(),
             "inputs": {"used": list(self.used), "dropped": [dict(row) for row in self.dropped]},
         }
