@@ -272,7 +272,7 @@ def test_seeds_of_the_random_graphs_are_valid_themselves(http: httpx.Client) -> 
 
 
 def test_random_graphs(http: httpx.Client) -> None:
-    fuzz(http, 400)
+    fuzz(http, 200)
 
 
 @pytest.mark.soak
