@@ -97,13 +97,13 @@ def test_a_driver_may_die_five_times_if_it_gets_further_each_time(bench: Bench, 
     assert kills.attempts_of(bench.settings, run)["stack"] == 2  # Dask gives a task up at its fourth death
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(len(VICTIMS)))
 def test_at_random(bench: Bench, tmp_path: Path, seed: int) -> None:
     at_random(bench, tmp_path, seed)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(5, 205))
+@pytest.mark.parametrize("seed", range(len(VICTIMS), 200 + len(VICTIMS)))
 def test_at_random_for_long(bench: Bench, tmp_path: Path, seed: int) -> None:
     at_random(bench, tmp_path, seed)
 
