@@ -65,7 +65,8 @@ def validate(job: JOB) -> None:
     from pipelines.job import load_job
 
     loaded = load_job(job)
-    typer.echo(f"{job} is valid: {len(loaded.tasks)} tasks ({', '.join(task.name for task in loaded.tasks)})")
+    tasks = [task.name for task in loaded.tasks]
+    typer.echo(f"{job} is valid: {len(tasks)} task{'' if len(tasks) == 1 else 's'} ({', '.join(tasks)})")
 
 
 def plan(
