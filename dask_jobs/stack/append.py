@@ -20,7 +20,7 @@ import numpy as np
 from dask_jobs.scenes import Pass
 from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, Step, continuation, obstacles
 from dask_jobs.stack.pieces import Piece, batches_of, blocks_of, pieces_of
-from dask_jobs.stack.schema import StackLayout, array_of, make_arrays, resize_time, seconds, write_frame
+from dask_jobs.stack.schema import Layout, array_of, make_arrays, resize_time, seconds, write_columns, write_frame
 from dask_jobs.stack.store import MAIN, icechunk_errors, read_ledger, writable_repository
 from infra.errors import InputError, LeaseLostError, StateError
 from infra.grid import Grid, Window
@@ -91,7 +91,7 @@ class BatchResult(NamedTuple):
 
 def append_passes(
     store: Location,
-    layout: StackLayout,
+    layout: Layout,
     passes: Sequence[Pass],
     *,
     group: str = "",
@@ -104,7 +104,7 @@ def append_passes(
 
     Parameters
     ----------
-    passes : all that the stack shall hold, in order of time
+    passes : all that the stack shall hold, in order of time (or, where the layout says so, of arrival)
     read : picklable; called on workers with chunk-aligned windows that a scene of the pass touches
     block_bytes : pixels that one commit adds at most (one time step at least)
     checkpoint : called after every task ("writing"), before every commit ("block") and after it ("committed"); what
@@ -177,7 +177,7 @@ class _Block:
     """Time steps that become visible together, and the session that they are gathered in."""
 
     store: Location
-    layout: StackLayout
+    layout: Layout
     group: str
     passes: Sequence[Pass]
     steps: range
@@ -213,17 +213,13 @@ class _Block:
         """Write coordinates and ledger beside the pixels."""
         import zarr
 
-        start, stop = self.steps.start, self.steps.stop
-        shares = [done.masked[i] / done.covered[i] if done.covered[i] else np.nan for i in self.steps]
+        steps = {step: self.passes[step] for step in self.steps}
         with icechunk_errors(self.store):
             group = zarr.open_group(session.store, path=self.group, mode="r+")
-            if start == 0:
+            if self.steps.start == 0 and "y" not in group:
                 write_frame(group, self.layout)
-            array_of(group, "time")[start:stop] = np.array(
-                [seconds(p.time) for p in self.passes[start:stop]], dtype="int64"
-            )
-            array_of(group, "masked_fraction")[start:stop] = np.array(shares, dtype="float32")
-            group.attrs[ATTRIBUTE] = _ledger(self.layout, self.passes[:stop]).to_text()
+            write_columns(group, self.layout, steps, masked=done.masked, covered=done.covered)
+            group.attrs[ATTRIBUTE] = ledger_of(self.layout, self.passes[: self.steps.stop]).to_text()
 
     def commit(self, session: icechunk.Session) -> None:
         """Make the block visible."""
@@ -252,11 +248,11 @@ def _results(
         client.cancel(futures)
 
 
-def _begin(store: Location, layout: StackLayout, passes: Sequence[Pass], *, group: str) -> int:
+def _begin(store: Location, layout: Layout, passes: Sequence[Pass], *, group: str) -> int:
     """Index of the first pass to write."""
     if not passes:
         raise InputError("a stack needs at least one scene", "Check the source, the area and the period.")
-    for before, after in pairwise(passes):
+    for before, after in pairwise(passes if layout.in_order else ()):
         if seconds(after.time) < seconds(before.time):
             raise InputError(
                 f"passes are not in order of time: {after.time:%Y-%m-%d %H:%M:%S} follows {before.time:%Y-%m-%d %H:%M:%S}",
@@ -276,7 +272,8 @@ def _begin(store: Location, layout: StackLayout, passes: Sequence[Pass], *, grou
     return start
 
 
-def _ledger(layout: StackLayout, passes: Sequence[Pass]) -> Ledger:
+def ledger_of(layout: Layout, passes: Sequence[Pass]) -> Ledger:
+    """What a store of this layout says that it holds, once it holds exactly `passes`."""
     return Ledger(
         grid=layout.grid,
         polarizations=layout.polarizations,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,20 +16,37 @@ from infra.errors import StateError
 if TYPE_CHECKING:
     import zarr
 
+    from dask_jobs.scenes import Pass
     from infra.grid import Grid
 
 COORDINATE_CHUNK = 4096
 TIME_UNITS = "seconds since 1970-01-01"
+CALENDAR = "proleptic_gregorian"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackLayout:
-    """What a stack looks like before it holds anything.
+class Column:
+    """One number for each time step, along the first dimension.
+
+    Attributes
+    ----------
+    attributes : CF's, of the array
+    """
+
+    name: str
+    dtype: str
+    fill: float
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a store looks like before it holds anything: layers of dims (step, y, x), and columns of dims (step,).
 
     Attributes
     ----------
     grid : of every time step
-    polarizations : names of the variables
+    polarizations : names of the layers
     chunk : pixels along y and x; a chunk holds one time step
     resampled : whether scenes of other lattices are brought to the grid as they are read
     attrs : JSON values, of the group: title, radiometry, orbit, pass; CF's `Conventions` is added
@@ -40,55 +58,114 @@ class StackLayout:
     resampled: bool = False
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
+    dimension = "time"
+    packing = 3  # level of zstd
+    in_order = True  # whether steps stand in the order of their times; else in that of their arrival
+
     @property
     def chunks_per_step(self) -> int:
         """Chunks of one time step of one polarization."""
         return -(-self.grid.height // self.chunk) * -(-self.grid.width // self.chunk)
 
+    def layer(self, name: str) -> tuple[str, float, Mapping[str, Any]]:
+        """Dtype, value of no data and attributes of a layer."""
+        raise NotImplementedError
 
-def make_arrays(group: zarr.Group, layout: StackLayout) -> None:
+    def columns(self) -> Sequence[Column]:
+        """What is known of each time step beside its pixels."""
+        raise NotImplementedError
+
+    def column_values(
+        self, steps: Sequence[Pass], *, masked: Sequence[int], covered: Sequence[int]
+    ) -> Mapping[str, Sequence[float]]:
+        """Values of the columns; `masked` and `covered` are pixels of each step."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackLayout(Layout):
+    """What a stack of backscatter looks like: a layer for each polarization, linear power."""
+
+    def layer(self, name: str) -> tuple[str, float, Mapping[str, Any]]:
+        """Dtype, value of no data and attributes of a layer."""
+        return "float32", float("nan"), {"units": "1", "long_name": f"{name} backscatter, linear power"}
+
+    def columns(self) -> Sequence[Column]:
+        """Times, and how much of each scene is hidden."""
+        share = {"units": "1", "long_name": "share of the covered pixels that the mask hides"}
+        return (
+            Column(
+                name="time",
+                dtype="int64",
+                fill=0,
+                attributes={"standard_name": "time", "units": TIME_UNITS, "calendar": CALENDAR},
+            ),
+            Column(name="masked_fraction", dtype="float32", fill=float("nan"), attributes=share),
+        )
+
+    def column_values(
+        self, steps: Sequence[Pass], *, masked: Sequence[int], covered: Sequence[int]
+    ) -> Mapping[str, Sequence[float]]:
+        """Values of the columns."""
+        return {
+            "time": [seconds(step.time) for step in steps],
+            "masked_fraction": [one / of if of else np.nan for one, of in zip(masked, covered, strict=True)],
+        }
+
+
+def make_arrays(group: zarr.Group, layout: Layout) -> None:
     """Empty arrays of a stack without time steps, in a new group."""
     from zarr.codecs import BloscCodec
 
     for name in layout.polarizations:
+        dtype, fill, attributes = layout.layer(name)
         group.create_array(
             name,
             shape=(0, layout.grid.height, layout.grid.width),
             chunks=(1, layout.chunk, layout.chunk),
-            dtype="float32",
-            fill_value=float("nan"),
-            dimension_names=("time", "y", "x"),
-            # lossless; real scenes pack to 81 % with their bytes shuffled, to 88 % without
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
-            config={"write_empty_chunks": False},
-            attributes={"units": "1", "long_name": f"{name} backscatter, linear power", "grid_mapping": "spatial_ref"},
-        )
-    share: dict[str, Any] = {"units": "1", "long_name": "share of the covered pixels that the mask hides"}
-    times: dict[str, tuple[str, float, dict[str, Any]]] = {
-        "time": ("int64", 0, {"standard_name": "time", "units": TIME_UNITS, "calendar": "proleptic_gregorian"}),
-        "masked_fraction": ("float32", float("nan"), share),
-    }
-    for name, (dtype, fill, attributes) in times.items():
-        group.create_array(
-            name,
-            shape=(0,),
-            chunks=(COORDINATE_CHUNK,),
             dtype=dtype,
             fill_value=fill,
-            dimension_names=("time",),
-            attributes=attributes,
+            dimension_names=(layout.dimension, "y", "x"),
+            # lossless; real scenes pack to 81 % with their bytes shuffled, to 88 % without
+            compressors=BloscCodec(cname="zstd", clevel=layout.packing, shuffle="shuffle"),
+            config={"write_empty_chunks": False},
+            attributes={**attributes, "grid_mapping": "spatial_ref"},
+        )
+    for column in layout.columns():
+        group.create_array(
+            column.name,
+            shape=(0,),
+            chunks=(COORDINATE_CHUNK,),
+            dtype=column.dtype,
+            fill_value=column.fill,
+            dimension_names=(layout.dimension,),
+            attributes=dict(column.attributes),
         )
 
 
-def resize_time(group: zarr.Group, layout: StackLayout, *, steps: int) -> None:
+def resize_time(group: zarr.Group, layout: Layout, *, steps: int) -> None:
     """Make room for `steps` time steps in all."""
     for name in layout.polarizations:
         array_of(group, name).resize((steps, layout.grid.height, layout.grid.width))
-    for name in ("time", "masked_fraction"):
-        array_of(group, name).resize((steps,))
+    for column in layout.columns():
+        array_of(group, column.name).resize((steps,))
 
 
-def write_frame(group: zarr.Group, layout: StackLayout) -> None:
+def write_columns(
+    group: zarr.Group, layout: Layout, steps: Mapping[int, Pass], *, masked: Counter[int], covered: Counter[int]
+) -> None:
+    """What is known of time steps (by their number, consecutive) beside their pixels."""
+    start, stop = min(steps), max(steps) + 1
+    values = layout.column_values(
+        [steps[step] for step in range(start, stop)],
+        masked=[masked[step] for step in range(start, stop)],
+        covered=[covered[step] for step in range(start, stop)],
+    )
+    for column in layout.columns():
+        array_of(group, column.name)[start:stop] = np.array(values[column.name], dtype=column.dtype)
+
+
+def write_frame(group: zarr.Group, layout: Layout) -> None:
     """Coordinates y and x, the CRS and the group's attributes: once, in a new group."""
     from pyproj import CRS
 

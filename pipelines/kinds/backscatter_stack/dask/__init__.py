@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.grid import Grid, union
 from infra.storage import Location
 from pipelines.keys import short
 from pipelines.kinds.backscatter_stack.dask.grids import stack_grids
-from pipelines.kinds.backscatter_stack.dask.lines import (
-    held_ledger,
-    line_generation,
-    line_store,
-    ordered_grids,
-    ordered_passes,
-)
+from pipelines.kinds.backscatter_stack.dask.lines import ordered_grids, ordered_passes, stack_obstacles
 from pipelines.kinds.backscatter_stack.dask.sources import found_scenes, source_paths, source_s3
 from pipelines.kinds.backscatter_stack.dask.work import covered_pixels, stacking_work
 from pipelines.kinds.backscatter_stack.spec import KIND, BackscatterStack
 from pipelines.kinds.binding import Continuation, Driver, Request, Survey
+from pipelines.kinds.lines.dask import held_ledger, line_generation, line_store
 from pipelines.orders import Order, Product
 
 if TYPE_CHECKING:
@@ -97,7 +93,7 @@ def survey(request: Request) -> Survey:
 def continuation(order: Order, survey: Survey) -> Continuation:  # noqa: ARG001 -- the order says all that is needed here
     """How many dates the line's stores hold already, and what is left to append."""
     parameters = BackscatterStack.model_validate(order.parameters)
-    generation, obstacles = line_generation(order)
+    generation, obstacles = line_generation(order, partial(stack_obstacles, order))
     store = line_store(order, generation)
     passes = ordered_passes(order)
     ledgers = {label: held_ledger(store, label) for label in passes}
@@ -135,7 +131,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
     from dask_jobs.stack.store import publish_tag
 
     parameters = BackscatterStack.model_validate(order.parameters)
-    generation, _ = line_generation(order)
+    generation, _ = line_generation(order, partial(stack_obstacles, order))
     store = line_store(order, generation)
     grids, passes = ordered_grids(order), ordered_passes(order)
     driver.checkpoint("start", 0.0)

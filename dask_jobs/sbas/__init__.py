@@ -1,0 +1,1 @@
+"""Small-baseline time series from interferograms: arrays in, arrays out; no files, no cluster."""
