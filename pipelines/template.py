@@ -80,6 +80,14 @@ def _field(name: str, field: FieldInfo, indent: str, *, value: Any = None) -> li
         for index, model in enumerate(models):
             lines += _model(model, indent + "  ", first=models[0] if index else None)
         return lines
+    if models and isinstance(field.default, str):  # a word where a model may stand: its keys belong to another choice
+        lines += [
+            row
+            for model in models
+            for key, sub in model.model_fields.items()
+            for row in _comment(f"{key}: {_said(sub)}", indent)
+        ]
+        return [*lines, f"{indent}# {name}: {shown(field.default)}"]
     if models:
         keys = models[0].model_fields
         given = {key: sub.examples[0] for key, sub in keys.items() if sub.examples}  # where no default can be shown
@@ -130,6 +138,11 @@ def models_of(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
         return [model for part in get_args(annotation) for model in models_of(part)]
     return []
+
+
+def _said(field: FieldInfo) -> str:
+    """Description of a key of a choice that is not taken: whether it must be given matters there alone."""
+    return _described(field).removesuffix(" [required]")
 
 
 def _described(field: FieldInfo) -> str:

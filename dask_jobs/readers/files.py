@@ -110,12 +110,24 @@ def with_fingerprints(scenes: Iterable[Scene], *, s3: S3Options, cache: Path | N
 
     The fingerprint is sha256 over (polarization, "mask" or "gain", size, hash) of each file, sorted: path and time do not count.
     """
+    scenes = tuple(scenes)
+    found = identify([_roles(scene) for scene in scenes], s3=s3, cache=cache)
+    return tuple(
+        replace(scene, size=size, fingerprint=fingerprint)
+        for scene, (size, fingerprint) in zip(scenes, found, strict=True)
+    )
+
+
+def identify(sets: Sequence[Mapping[str, str]], *, s3: S3Options, cache: Path | None) -> list[tuple[int, str]]:
+    """Bytes and fingerprint of each set of files, given as role to URL; (0, "") of an empty one.
+
+    The fingerprint is sha256 over (role, size, hash) of each file, sorted: path and time do not count.
+    """
     from infra.fingerprints import fingerprint_many
 
-    scenes = tuple(scenes)
-    urls = sorted({url for s in scenes for url in _roles(s).values()})
+    urls = sorted({url for roles in sets for url in roles.values()})
     known = dict(zip(urls, fingerprint_many(urls, s3=s3, cache=cache), strict=True))
-    return tuple(_identified(s, known) for s in scenes)
+    return [_identity(roles, known) for roles in sets]
 
 
 def _roles(scene: Scene) -> dict[str, str]:
@@ -125,14 +137,12 @@ def _roles(scene: Scene) -> dict[str, str]:
     return roles | {"gain": scene.gain.url} if scene.gain else roles
 
 
-def _identified(scene: Scene, known: Mapping[str, tuple[int, str]]) -> Scene:
-    roles = _roles(scene)
+def _identity(roles: Mapping[str, str], known: Mapping[str, tuple[int, str]]) -> tuple[int, str]:
+    if not roles:
+        return 0, ""
     lines = "\n".join(" ".join([role, *map(str, known[url])]) for role, url in sorted(roles.items()))
-    return replace(
-        scene,
-        size=sum({_stored(url): known[url][0] for url in roles.values()}.values()),  # one file may hold several
-        fingerprint=hashlib.sha256(lines.encode()).hexdigest(),
-    )
+    size = sum({_stored(url): known[url][0] for url in roles.values()}.values())  # one file may hold several
+    return size, hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _stored(url: str) -> str:

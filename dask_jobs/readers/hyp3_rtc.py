@@ -19,7 +19,14 @@ from dask_jobs.readers.geotiff import PixelValues, check_scale, read_sample
 from dask_jobs.readers.hyp3_choice import choose
 from dask_jobs.readers.hyp3_name import FORM, Hyp3Name, decode
 from dask_jobs.readers.polarizations import wanted_polarizations
-from dask_jobs.readers.raster_headers import RasterHeader, holds_data, open_raster, read_headers, same_grid
+from dask_jobs.readers.raster_headers import (
+    RasterHeader,
+    check_unpacked_size,
+    holds_data,
+    open_raster,
+    read_headers,
+    same_grid,
+)
 from dask_jobs.readers.sentinel1_orbits import absolute_orbit_of_granule, relative_orbit
 from dask_jobs.scenes import Dropped, Found, Mask, Raster, Scene
 from infra.errors import InputError
@@ -38,7 +45,6 @@ BITS = {"layover": 4, "shadow": 16}  # of the layover-shadow map, whose values a
 CODES = range(256)  # of a byte; documented are sums up to 31
 SIDE = 32  # pixels on a side of an overview at least, to judge the scale by
 THREADS = 16
-HEADER_BYTES = 4 * 2**20  # more than a TIFF's header, tags and block table take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +125,7 @@ def find(
     files = [package.layers[layer] for package in complete for layer in _used(package, wanted)]
     headers = read_headers(files, s3=s3)
     for file in files:
-        _check_size(file, headers[file.url])
+        check_unpacked_size(file, headers[file.url])
     readmes = _readmes(complete, s3=s3)
     bare = [(p, _scene(p, wanted, headers, readmes[p.place, p.name.name])) for p in complete]
     inside, elsewhere = pairs_inside(bare, region)
@@ -196,19 +202,6 @@ def _complete(packages: Sequence[Package], wanted: Sequence[str]) -> tuple[list[
 
 def _used(package: Package, wanted: Sequence[str]) -> list[str]:
     return [*wanted, LS_MAP] if LS_MAP in package.layers else list(wanted)
-
-
-def _check_size(file: SourceFile, header: RasterHeader) -> None:
-    """A file that is much larger than its pixels hides something: unpacking it would only cost."""
-    from infra.storage import archive_and_member
-
-    pixels = header.grid.pixels * header.bands * np.dtype(header.dtype).itemsize
-    most = 2 * pixels + HEADER_BYTES  # overviews are a third of the pixels, what cannot be compressed grows a little
-    if archive_and_member(file.url)[1] and file.size > most:
-        raise InputError(
-            f"{file.url} unpacks to {file.size} bytes, where its pixels take {pixels}",
-            "Do not use archives of unknown origin: download it again from ASF, or take it out of `path`.",
-        )
 
 
 def _readmes(packages: Sequence[Package], *, s3: S3Options) -> dict[tuple[str, str], Readme]:

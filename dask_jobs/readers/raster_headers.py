@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 AGAIN = "Download or copy the file again, or take it out of `path`."
 THREADS = 16  # headers wait for storage, not for a processor
+HEADER_BYTES = 4 * 2**20  # more than a TIFF's header, tags and block table take
 ROTATION = 1e-9  # of a pixel: shear that is rounding, not rotation
 
 
@@ -92,6 +93,25 @@ def open_raster(url: str, *, s3: S3Options) -> Iterator[Any]:
                 yield dataset
             except RasterioError as error:
                 raise _unreadable(url, error) from error
+
+
+def check_unpacked_size(file: SourceFile, header: RasterHeader) -> None:
+    """Refuse a file in an archive that is much larger than its pixels: it hides something, unpacking it would only cost.
+
+    Raises
+    ------
+    InputError
+        Naming the file and both sizes.
+    """
+    from infra.storage import archive_and_member
+
+    pixels = header.grid.pixels * header.bands * np.dtype(header.dtype).itemsize
+    most = 2 * pixels + HEADER_BYTES  # overviews are a third of the pixels, what cannot be compressed grows a little
+    if archive_and_member(file.url)[1] and file.size > most:
+        raise InputError(
+            f"{file.url} unpacks to {file.size} bytes, where its pixels take {pixels}",
+            "Do not use archives of unknown origin: download it again from ASF, or take it out of `path`.",
+        )
 
 
 def holds_data(values: np.ndarray, nodata: float | None) -> np.ndarray:

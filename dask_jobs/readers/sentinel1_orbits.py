@@ -15,6 +15,14 @@ MOVED = {
     "S1C": datetime(2026, 6, 1, tzinfo=UTC)
 }  # to another place in the constellation: its orbits count otherwise since
 GRANULE = re.compile(r"(S1[A-Z])_\w\w_\w{4}_\w{4}_\d{8}T\d{6}_\d{8}T\d{6}_(\d{6})_[0-9A-F]{6}_[0-9A-F]{4}")
+BY_NUMBER = {  # (absolute orbit, the first of a cycle) from that orbit on
+    "S1A": ((0, 73),),
+    "S1B": ((0, 27),),
+    "S1C": ((0, 172), (8019, 99)),
+    "S1D": ((0, 42),),
+}
+BURST_SECONDS = 2.758273  # between the starts of two bursts of a sub-swath in IW
+PREAMBLE_SECONDS = 2.299849  # from an orbit's ascending node to its first burst
 CYCLE = timedelta(days=12)
 DAY = timedelta(days=1)
 PASS_LENGTH = timedelta(minutes=30)  # less than a third of a revolution
@@ -32,6 +40,27 @@ def relative_orbit(platform: str, absolute_orbit: int, *, time: datetime) -> int
     if platform not in FIRST_ORBIT or (platform in MOVED and time >= MOVED[platform]):
         return None
     return (absolute_orbit - FIRST_ORBIT[platform]) % ORBITS_PER_CYCLE + 1
+
+
+def relative_orbit_by_number(platform: str, absolute_orbit: int) -> int | None:
+    """Relative orbit, 1 to 175, by the absolute one alone; None for another satellite than Sentinel-1A to D.
+
+    The rule of `relative_orbit`, and what InSAR processors count for the moved Sentinel-1C (99, from orbit 8019 on) and for
+    Sentinel-1D (42): for metadata and to tell tracks apart, not to choose scenes by.
+    """
+    first = [first for start, first in BY_NUMBER.get(platform, ()) if absolute_orbit >= start]
+    return (absolute_orbit - first[-1]) % ORBITS_PER_CYCLE + 1 if first else None
+
+
+def relative_orbit_of_burst(burst: int) -> int:
+    """Relative orbit, 1 to 175, of a burst by its ESA id, which counts bursts along a cycle from its first ascending node.
+
+    References
+    ----------
+    Sentinel-1 Level 1 Detailed Algorithm Definition (S1-TN-MDA-52-7445), section 9.25, solved for the orbit.
+    """
+    seconds = (burst - 1) * BURST_SECONDS + PREAMBLE_SECONDS
+    return int(seconds * ORBITS_PER_CYCLE // CYCLE.total_seconds()) % ORBITS_PER_CYCLE + 1
 
 
 def absolute_orbit_of_granule(text: str, *, platform: str) -> int | None:

@@ -18,6 +18,14 @@ PHASES = {  # fractions done: from, to
     "write": (0.79, 1.0),
     "look": (0.0, 0.3),  # figures, which have a fraction of their own
     "figure": (0.3, 1.0),
+    "coherence": (0.0, 0.08),  # displacement, stage after stage
+    "coherent": (0.08, 0.1),
+    "invert": (0.1, 0.45),
+    "ramp": (0.45, 0.5),
+    "correct": (0.5, 0.6),
+    "fit": (0.6, 0.65),
+    "file": (0.65, 0.9),
+    "drawing": (0.9, 1.0),
 }
 
 Checkpoint = Callable[[str, float], None]

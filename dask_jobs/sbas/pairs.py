@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from infra.errors import InputError
+
 DAYS_PER_YEAR = 365.25
 
 
@@ -20,11 +22,24 @@ class Pairs:
     ----------
     reference, secondary : of each pair, the reference earlier
     perpendicular_baseline : of each pair, m
+
+    Raises
+    ------
+    InputError
+        If there is not one of each per pair, or a reference is not earlier than its secondary.
     """
 
     reference: tuple[date, ...]
     secondary: tuple[date, ...]
     perpendicular_baseline: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        numbers = len(self.reference), len(self.secondary), len(self.perpendicular_baseline)
+        if len(set(numbers)) != 1:
+            raise InputError(f"pairs: {numbers} references, secondaries, baselines", "Give one of each per pair.")
+        for one, other in zip(self.reference, self.secondary, strict=True):
+            if one >= other:
+                raise InputError(f"pairs: reference {one}, secondary {other}", "Give the earlier date as the reference.")
 
     def __len__(self) -> int:
         return len(self.reference)

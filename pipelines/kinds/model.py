@@ -78,7 +78,7 @@ class ProductSpec:
 
     Attributes
     ----------
-    name : as in `products --json`; `p*` in it stands for every percentile
+    name : as in `products --json`; `p*` in it stands for every percentile, any other `*` for a number, a date or a word
     units : "1" (linear power or ratio), "dB", "days since 1970-01-01", "m", "" where there is none
     dtype, nodata : of rasters; None for others
     overview : how coarser levels of a raster are made: averaged as power, averaged as power but kept in dB, or nearest
@@ -94,9 +94,11 @@ class ProductSpec:
 
     def describes(self, name: str) -> bool:
         """Whether this row is the one of product `name`."""
-        if "p*" not in self.name:
+        if "*" not in self.name:
             return self.name == name
-        return re.fullmatch(re.escape(self.name).replace(r"p\*", r"p[0-9]+(\.[0-9]+)?"), name) is not None
+        percentile, word = r"p[0-9]+(\.[0-9]+)?", "[0-9A-Za-z.]+"
+        pattern = re.escape(self.name).replace(r"p\*", percentile).replace(r"\*", word)
+        return re.fullmatch(pattern, name) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,6 +93,8 @@ def _facts(order: Order, products: Sequence[Product], parts: Location) -> Iterat
     for product in products:
         if product.name == "cov_summary":
             yield from _speckle(parts.read_json(product.path), product.orbit)
+        if product.name == "summary":
+            yield from ((label, value) for label, value in parts.read_json(product.path)["facts"])
 
 
 def _radiometry(said: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from infra.grid import earth_crs
+from infra.storage import S3Options
 from pipelines.kinds.model import Strict, not_in_key
 
 Paths = Annotated[
@@ -43,6 +44,14 @@ class SourceS3(Strict):
     anonymous: bool = Field(default=False, description="read a public bucket without keys")
     endpoint: str | None = Field(None, description="URL of the S3 server; none: that of the settings")
     region: str | None = Field(None, description="none: that of the settings")
+
+    def options(self, default: S3Options) -> S3Options:
+        """Where and how, with what is not said here as in `default`."""
+        return S3Options(
+            endpoint=self.endpoint or default.endpoint,
+            region=self.region or default.region,
+            anonymous=self.anonymous,
+        )
 
 
 class _Source(Strict):

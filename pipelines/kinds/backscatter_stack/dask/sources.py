@@ -42,13 +42,7 @@ class Search:
 def source_s3(parameters: BackscatterStack, default: S3Options) -> S3Options:
     """How the source's bucket is reached: as the settings say, or otherwise where the source says so."""
     own = parameters.source.s3
-    if own is None:
-        return default
-    return S3Options(
-        endpoint=own.endpoint or default.endpoint,
-        region=own.region or default.region,
-        anonymous=own.anonymous,
-    )
+    return own.options(default) if own else default
 
 
 def source_paths(parameters: BackscatterStack) -> list[str]:

@@ -1,0 +1,1 @@
+"""Displacement from a store of interferograms, by a cluster: blocks through inversion, corrections and velocity to files."""

@@ -1,0 +1,1 @@
+"""`displacement`: small-baseline time series and velocity from a stack of interferograms."""
