@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak lock clean
+.PHONY: help setup demo test check bench soak peers lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST))
@@ -33,13 +33,16 @@ bench: $(READY) ## the scripts in tests/benchmarks, one by one
 soak: $(READY) ## the long random suites
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
 
+peers: $(READY) ## our files and numbers against MintPy, in an environment of its own
+	SARBATCH_PEER_MINTPY="$${SARBATCH_PEER_MINTPY:-$$(tests/peers/make_environment.sh)}" $(BIN)/python -m pytest -m peers --timeout 0 $(TESTS)
+
 lock: ## pin anew what pyproject.toml asks for
 	@command -v uv >/dev/null || { echo "make lock needs uv: 'python3 -m pip install uv' in an environment of your own" >&2; exit 1; }
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean: ## remove the environment, the demo and every cache
-	rm -rf $(VENV) demo dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .peers demo dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python that is too old, or without venv, is told before anything is made. An environment whose Python is gone is made anew.

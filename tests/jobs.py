@@ -78,6 +78,16 @@ def statistics(stack: str = "stack", **more: Any) -> dict[str, Any]:
     return {"kind": "stack-statistics", "stack": stack, "figures": "none", "report": False, **more}
 
 
+def insar(path: str | Path, **more: Any) -> dict[str, Any]:
+    """An `insar-stack` task of HyP3 products."""
+    return {"kind": "insar-stack", "source": {"path": str(path)}, **more}
+
+
+def displacement(stack: str = "stack", **more: Any) -> dict[str, Any]:
+    """A `displacement` task; without figures and report (they take longer than all else here) unless asked for."""
+    return {"kind": "displacement", "stack": stack, "figures": False, "report": False, **more}
+
+
 def plan_job(path: Path, settings: Settings) -> Plan:
     """Plan of a job file."""
     return make_plan(load_job(path), settings=settings)

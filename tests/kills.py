@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -12,9 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from infra.settings import Settings
 from infra.storage import Location
 from pipelines import open_product
 from pipelines.keys import short
-from pipelines.kinds.backscatter_stack.dask import open_store
+from pipelines.kinds import all_kinds
 from pipelines.products import ITEM, href, products_of
 from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
@@ -88,7 +90,8 @@ def values_of_item(item: Mapping[str, Any], home: Location, kind: str) -> Values
     for product in products_of(item):
         where = href(home, product)
         if product.role == "store":
-            stack = open_store(Location(where), media_type=product.media_type, key=key, group=product.group)
+            binding = import_module(all_kinds()[kind].backends["dask"])
+            stack = binding.open_store(Location(where), media_type=product.media_type, key=key, group=product.group)
             found[_label(kind, product)] = _arrays(stack)
         else:
             found[_label(kind, product)] = _read_file(where, product.media_type)
@@ -341,3 +344,84 @@ def pause_driver(output: Path) -> int:
     time.sleep(0.1)
     assert not list(output.glob("*/*/item.json"))
     return pid
+
+
+# -- whoever dies -------------------------------------------------------------------------------------------------------
+
+VICTIMS = ("driver", "workers", "client", "everything", "steward", "cluster", "worker")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A machine, scenes, and what an undisturbed run makes of them.
+
+    Attributes
+    ----------
+    undisturbed : its output
+    job : makes the job file in a folder, of these scenes
+    kinds : of its tasks
+    span : seconds after its start in which a run is struck: about as long as it takes
+    """
+
+    settings: Settings
+    scenes: Path
+    undisturbed: Path
+    values: Values
+    job: Callable[[Path, Path], Path] = kill_job
+    kinds: tuple[str, ...] = (STACK, STATISTICS)
+    span: float = 7.0
+
+    def watcher(self, output: Path) -> Watcher:
+        return Watcher(output=output, settings=self.settings, expected=self.values)
+
+    def check(self, run: str, watcher: Watcher) -> None:
+        """The run has ended well, and all that it made is what the undisturbed one made."""
+        assert state_of(self.settings, run) == "done"
+        assert_equal(values_of(self.settings, run), self.values)
+        assert sorted(path.parts[-3] for path in watcher.seen) == list(self.kinds)
+
+
+def dies_at(bench: Bench, folder: Path, point: str) -> None:
+    job, output = bench.job(folder, bench.scenes), folder / "products"
+    run = record_job(job, bench.settings)
+    with bench.watcher(output).watching() as watcher, armed(bench.settings, point, folder / "died"):
+        tick_until_end(bench.settings, run)
+    assert (folder / "died").exists()
+    bench.check(run, watcher)
+    # Dask starts a driver again whose worker died: that costs no attempt
+    assert set(attempts_of(bench.settings, run).values()) == {1}
+
+
+def at_random(bench: Bench, folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    victims = [VICTIMS[seed % len(VICTIMS)], *chance.choices(VICTIMS, k=chance.randrange(2))]
+    job, output = bench.job(folder, bench.scenes), folder / "products"
+    with bench.watcher(output).watching() as watcher:
+        client, began = start(job), time.monotonic()
+        for victim, moment in zip(victims, sorted(chance.uniform(1, bench.span) for _ in victims), strict=True):
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            strike(victim, bench.settings, output, client)
+        if client.wait(timeout=120) == -signal.SIGKILL:
+            run = newest_run(bench.settings, output)
+            if run is not None and seed % 2:
+                tick_until_end(bench.settings, run)
+            else:
+                client = start(job)  # `run` again goes on with the same run
+                client.wait(timeout=120)
+        assert client.returncode in {0, -signal.SIGKILL}, (folder / "client.log").read_text()
+    bench.check(str(newest_run(bench.settings, output)), watcher)
+
+
+def strike(victim: str, settings: Settings, output: Path, client: subprocess.Popen[bytes]) -> int:
+    """Kill somebody; how many processes it hit."""
+    run = newest_run(settings, output)
+    everybody = {
+        "driver": lambda: [driver(output)],
+        "worker": lambda: workers(settings)[:1],
+        "workers": lambda: workers(settings),
+        "client": lambda: [client.pid],
+        "steward": lambda: [steward(settings, run) if run else None],
+        "cluster": lambda: [cluster(settings)],
+        "everything": lambda: pids_of(settings, run, client),
+    }
+    return kill(*everybody[victim]())

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,6 @@ import rasterio
 from jobs import machine, run_job, wait_until
 
 from infra.clusters import ask_scheduler, connect, ensure_local_cluster
-from infra.settings import Settings
 from pipelines.registry import open_registry
 from pipelines.registry.registry import Registry
 
@@ -27,64 +22,32 @@ pytestmark = pytest.mark.slow
 
 STACK_POINTS = ("block:2", "committed:3", "last-write", "before-publication", "after-publication")
 STATISTICS_POINTS = ("committed:2", "write:3", "last-write", "move:3", "before-publication", "after-publication")
-VICTIMS = ("driver", "workers", "client", "everything", "steward", "cluster", "worker")
 QUICK = 3  # seeds in every run; the others when soaking
-SPAN = 7.0  # seconds after its start in which a run is struck: it takes about that long
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A machine, scenes, and what an undisturbed run makes of them."""
-
-    settings: Settings
-    scenes: Path
-    undisturbed: Path
-    values: kills.Values
-
-    def watcher(self, output: Path) -> kills.Watcher:
-        return kills.Watcher(output=output, settings=self.settings, expected=self.values)
-
-    def check(self, run: str, watcher: kills.Watcher) -> None:
-        """The run has ended well, and all that it made is what the undisturbed one made."""
-        assert kills.state_of(self.settings, run) == "done"
-        kills.assert_equal(kills.values_of(self.settings, run), self.values)
-        assert sorted(path.parts[-3] for path in watcher.seen) == [kills.STACK, kills.STATISTICS]
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kills.Bench]:
     folder = tmp_path_factory.mktemp("kills")
     scenes = kills.make_scenes(folder / "simulated-scenes")
     with machine(folder / "state", **kills.SMALL) as settings:
         run = run_job(kills.kill_job(folder / "undisturbed", scenes), settings)
         values = kills.values_of(settings, run.id)
         assert len(values) == 1 + 12 + 2 + 1
-        yield Bench(settings, scenes, folder / "undisturbed/products", values)
+        yield kills.Bench(settings, scenes, folder / "undisturbed/products", values)
 
 
 @pytest.mark.parametrize("point", STACK_POINTS)
-def test_a_driver_of_a_stack_dies_at(bench: Bench, tmp_path: Path, point: str) -> None:
-    dies_at(bench, tmp_path, point)
+def test_a_driver_of_a_stack_dies_at(bench: kills.Bench, tmp_path: Path, point: str) -> None:
+    kills.dies_at(bench, tmp_path, point)
 
 
 @pytest.mark.parametrize("point", STATISTICS_POINTS)
-def test_a_driver_of_statistics_dies_at(bench: Bench, tmp_path: Path, point: str) -> None:
+def test_a_driver_of_statistics_dies_at(bench: kills.Bench, tmp_path: Path, point: str) -> None:
     kills.with_stack_of(tmp_path, bench.undisturbed)
-    dies_at(bench, tmp_path, point)
+    kills.dies_at(bench, tmp_path, point)
 
 
-def dies_at(bench: Bench, folder: Path, point: str) -> None:
-    job, output = kills.kill_job(folder, bench.scenes), folder / "products"
-    run = kills.record_job(job, bench.settings)
-    with bench.watcher(output).watching() as watcher, kills.armed(bench.settings, point, folder / "died"):
-        kills.tick_until_end(bench.settings, run)
-    assert (folder / "died").exists()
-    bench.check(run, watcher)
-    # Dask starts a driver again whose worker died: that costs no attempt
-    assert set(kills.attempts_of(bench.settings, run).values()) == {1}
-
-
-def test_a_driver_may_die_five_times_if_it_gets_further_each_time(bench: Bench, tmp_path: Path) -> None:
+def test_a_driver_may_die_five_times_if_it_gets_further_each_time(bench: kills.Bench, tmp_path: Path) -> None:
     job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
     impatient = bench.settings.model_copy(update={"max_attempts": 1})  # not one attempt without progress is allowed
     run = kills.record_job(job, bench.settings)
@@ -99,52 +62,17 @@ def test_a_driver_may_die_five_times_if_it_gets_further_each_time(bench: Bench, 
 
 
 @pytest.mark.parametrize("seed", range(QUICK))
-def test_at_random(bench: Bench, tmp_path: Path, seed: int) -> None:
-    at_random(bench, tmp_path, seed)
+def test_at_random(bench: kills.Bench, tmp_path: Path, seed: int) -> None:
+    kills.at_random(bench, tmp_path, seed)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(QUICK, 200 + QUICK))
-def test_at_random_for_long(bench: Bench, tmp_path: Path, seed: int) -> None:
-    at_random(bench, tmp_path, seed)
+def test_at_random_for_long(bench: kills.Bench, tmp_path: Path, seed: int) -> None:
+    kills.at_random(bench, tmp_path, seed)
 
 
-def at_random(bench: Bench, folder: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    victims = [VICTIMS[seed % len(VICTIMS)], *chance.choices(VICTIMS, k=chance.randrange(2))]
-    job, output = kills.kill_job(folder, bench.scenes), folder / "products"
-    with bench.watcher(output).watching() as watcher:
-        client, began = kills.start(job), time.monotonic()
-        for victim, moment in zip(victims, sorted(chance.uniform(1, SPAN) for _ in victims), strict=True):
-            time.sleep(max(0.0, began + moment - time.monotonic()))
-            strike(victim, bench.settings, output, client)
-        if client.wait(timeout=120) == -signal.SIGKILL:
-            run = kills.newest_run(bench.settings, output)
-            if run is not None and seed % 2:
-                kills.tick_until_end(bench.settings, run)
-            else:
-                client = kills.start(job)  # `run` again goes on with the same run
-                client.wait(timeout=120)
-        assert client.returncode in {0, -signal.SIGKILL}, (folder / "client.log").read_text()
-    bench.check(str(kills.newest_run(bench.settings, output)), watcher)
-
-
-def strike(victim: str, settings: Settings, output: Path, client: subprocess.Popen[bytes]) -> int:
-    """Kill somebody; how many processes it hit."""
-    run = kills.newest_run(settings, output)
-    everybody = {
-        "driver": lambda: [kills.driver(output)],
-        "worker": lambda: kills.workers(settings)[:1],
-        "workers": lambda: kills.workers(settings),
-        "client": lambda: [client.pid],
-        "steward": lambda: [kills.steward(settings, run) if run else None],
-        "cluster": lambda: [kills.cluster(settings)],
-        "everything": lambda: kills.pids_of(settings, run, client),
-    }
-    return kills.kill(*everybody[victim]())
-
-
-def test_the_client_dies_before_it_could_list_what_is_there(bench: Bench, tmp_path: Path) -> None:
+def test_the_client_dies_before_it_could_list_what_is_there(bench: kills.Bench, tmp_path: Path) -> None:
     kills.with_stack_of(tmp_path, bench.undisturbed)
     job, output = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products"
     with bench.watcher(output).watching() as watcher:
@@ -162,7 +90,7 @@ def _die(*_arguments: object, **_named: object) -> int:
     raise ZeroDivisionError
 
 
-def test_the_steward_dies_between_intent_and_act(bench: Bench, tmp_path: Path) -> None:
+def test_the_steward_dies_between_intent_and_act(bench: kills.Bench, tmp_path: Path) -> None:
     job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
     with bench.watcher(output).watching() as watcher:
         client = kills.start(job, "--detach", SARBATCH_FAULT="intent", SARBATCH_FAULT_FILE=str(mark))
@@ -176,7 +104,7 @@ def test_the_steward_dies_between_intent_and_act(bench: Bench, tmp_path: Path) -
     assert set(kills.attempts_of(bench.settings, run).values()) == {1}
 
 
-def test_the_steward_dies_after_it_submitted(bench: Bench, tmp_path: Path) -> None:
+def test_the_steward_dies_after_it_submitted(bench: kills.Bench, tmp_path: Path) -> None:
     job, output, mark = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products", tmp_path / "died"
     with bench.watcher(output).watching() as watcher:
         client = kills.start(job, SARBATCH_FAULT="submit", SARBATCH_FAULT_FILE=str(mark))
@@ -190,7 +118,7 @@ def test_the_steward_dies_after_it_submitted(bench: Bench, tmp_path: Path) -> No
     assert len(owners) == len(set(owners)) == 2
 
 
-def test_the_scheduler_talks_while_it_greets(bench: Bench, tmp_path: Path) -> None:
+def test_the_scheduler_talks_while_it_greets(bench: kills.Bench, tmp_path: Path) -> None:
     def tell_news(dask_scheduler: Any) -> None:
         import asyncio
 
@@ -224,7 +152,7 @@ def test_the_scheduler_talks_while_it_greets(bench: Bench, tmp_path: Path) -> No
 
 
 @pytest.mark.soak
-def test_a_cluster_without_workers_makes_room_for_another(bench: Bench, tmp_path: Path) -> None:
+def test_a_cluster_without_workers_makes_room_for_another(bench: kills.Bench, tmp_path: Path) -> None:
     job, output = kills.kill_job(tmp_path, bench.scenes), tmp_path / "products"
     before = kills.cluster(bench.settings)
     address = ensure_local_cluster(bench.settings)
@@ -238,7 +166,7 @@ def test_a_cluster_without_workers_makes_room_for_another(bench: Bench, tmp_path
 
 
 @pytest.mark.soak
-def test_a_worker_that_dies_again_and_again_keeps_its_place(bench: Bench) -> None:
+def test_a_worker_that_dies_again_and_again_keeps_its_place(bench: kills.Bench) -> None:
     ensure_local_cluster(bench.settings)
     wait_until(lambda: len(kills.workers(bench.settings)) == 2)
     until = time.monotonic() + 20  # Dask looks 15 s after a death whether the worker is there
@@ -248,7 +176,7 @@ def test_a_worker_that_dies_again_and_again_keeps_its_place(bench: Bench) -> Non
     wait_until(lambda: len(kills.workers(bench.settings)) == 2)
 
 
-def test_the_reader_would_see_half_a_product(bench: Bench, tmp_path: Path) -> None:
+def test_the_reader_would_see_half_a_product(bench: kills.Bench, tmp_path: Path) -> None:
     output = tmp_path / "products"
     shutil.copytree(bench.undisturbed, output)
     watcher = bench.watcher(output)

@@ -92,13 +92,27 @@ def write_mintpy(
         dates=work.network.pairs.dates,
         reference_pixel=work.reference.place,
         reference_date=work.network.pairs.dates[work.dates.reference],
-        options={**options, "networkInversion.numIfgram": str(len(work.network.kept))},
+        options={**options, **_settled_options(work)},
     )
     with TemporaryDirectory(dir=_scratch(), prefix="mintpy-") as folder:
         path = Path(folder) / task.file
         _write(task, path, work, analysis)
         parts.upload(path, task.path)
     work.work.place.write(task.marker, b"")
+
+
+def _settled_options(made: Displaced) -> dict[str, str]:
+    """What is known only now: pairs used, and dates left out."""
+    days = made.network.pairs.dates
+    left_out = [f"{day:%Y%m%d}" for day, used in zip(days, made.dates.used, strict=True) if not used]
+    options = {
+        "networkInversion.numIfgram": str(len(made.network.kept)),
+        "timeFunc.excludeDate": str(left_out),
+    }
+    if made.fits.dem_error is not None:
+        named = made.work.recipe.exclude_dates or ()
+        options["topographicResidual.excludeDate"] = str([f"{day:%Y%m%d}" for day in named])
+    return options
 
 
 def written_mintpy(task: MintpyTask, *, parts: Location) -> Written:
@@ -115,6 +129,8 @@ def _scratch() -> str:
 
 def _write(task: MintpyTask, path: Path, made: Displaced, analysis: Analysis) -> None:
     kind, attributes = file_kind(task.file), file_attributes(task.file, analysis)
+    if task.file == "demErr.h5":
+        attributes["REF_DATE"] = f"{made.network.pairs.dates[0]:%Y%m%d}"  # it is told from the series as inverted
     series = series_files(made)
     if task.name in series:
         write_timeseries(

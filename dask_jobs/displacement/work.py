@@ -16,7 +16,7 @@ from dask_jobs.displacement.block_arrays import ArraySpec, BlockArrays
 from dask_jobs.displacement.recipe import Recipe
 from dask_jobs.insar_stack.layout import LAND
 from dask_jobs.interferograms import COHERENCE, COMPONENTS, PHASE
-from dask_jobs.reduction.block_layout import lay_out
+from dask_jobs.reduction.block_layout import SPARE_PLANES, BlockLayout, lay_out
 from dask_jobs.sbas.pairs import Pairs
 from dask_jobs.stack.ledger import ATTRIBUTE, Ledger
 from dask_jobs.stack.store import icechunk_errors, readonly_session
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NAN = float("nan")
 DOUBLE, SINGLE = 8, 4  # bytes
 PLANES = 24  # of a block in double precision, beside its pairs and dates: what fits leave behind
+LEAST_ROWS = 64  # of a block
 VERSION = 1  # of what lies in the work in progress
 
 
@@ -151,14 +152,7 @@ def open_work(recipe: Recipe, *, place: Location, block_bytes: int) -> Work:
         secondary=tuple(_day(columns["secondary_time"][k]) for k in order),
         perpendicular_baseline=tuple(float(baselines[k]) for k in order),
     )
-    layout = lay_out(
-        (len(pairs), *ledger.grid.shape),
-        chunk=ledger.chunk,
-        results=0,
-        block_bytes=block_bytes,
-        step_bytes=3 * SINGLE,  # phase, coherence, and one of them once more while it is masked or filled
-        spare_bytes=len(pairs.dates) * 4 * DOUBLE + PLANES * DOUBLE,
-    )
+    layout = _lay_out(ledger, dates=len(pairs.dates), block_bytes=block_bytes)
     plan = {
         "version": VERSION,
         "snapshot": session.snapshot_id,
@@ -176,6 +170,22 @@ def open_work(recipe: Recipe, *, place: Location, block_bytes: int) -> Work:
         arrays=arrays,
         place=here,
         tile=layout.tile,
+    )
+
+
+def _lay_out(ledger: Ledger, *, dates: int, block_bytes: int) -> BlockLayout:
+    """Blocks of whole chunks, or of rows of one: at least `LEAST_ROWS`, so that no cell of averaged pixels is cut."""
+    pairs, chunk = len(ledger.steps), ledger.chunk
+    step_bytes = 3 * SINGLE  # phase, coherence, and one of them once more while it is masked or filled
+    spare_bytes = dates * 4 * DOUBLE + PLANES * DOUBLE
+    least = LEAST_ROWS * chunk * (pairs * step_bytes + SPARE_PLANES * SINGLE + spare_bytes)
+    return lay_out(
+        (pairs, *ledger.grid.shape),
+        chunk=chunk,
+        results=0,
+        block_bytes=max(block_bytes, least),
+        step_bytes=step_bytes,
+        spare_bytes=spare_bytes,
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dask_jobs.figures.map_marks import Shade
     from dask_jobs.figures.picture import Picture
+    from dask_jobs.figures.places import Place
 
 SCREEN = 100  # dots per inch of a frame
 PANEL = (4.2, 2.6)  # inches: the time series beside the image
@@ -36,7 +37,7 @@ LABELS = 0.8  # inches: left of it
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One date of a film: what its title says, and its picture in linear power."""
+    """One date of a film: what its title says, and its picture in linear power or whatever else its shade takes."""
 
     title: str
     picture: Picture
@@ -64,16 +65,16 @@ class Means:
             return np.where(self.power > 0, 10 * np.log10(self.power), np.nan)
 
 
-def film(moments: Iterable[Moment], *, shade: Shade, about: str) -> Iterator[np.ndarray]:
-    """Frames of the map of each date, dims (y, x, 3), uint8, all of one even size."""
+def film(moments: Iterable[Moment], *, shade: Shade, about: str, places: Sequence[Place] = ()) -> Iterator[np.ndarray]:
+    """Frames of the map of each date, dims (y, x, 3), uint8, all of one even size; `places` are marked on each."""
     drawn: DrawnMap | None = None
     moving: _Moving | None = None
     for moment in moments:
         if drawn is None or moving is None:
             heading = Heading(title=moment.title, about=about)
-            drawn = draw_map(moment.picture, shade=shade, heading=heading, dpi=SCREEN, legend=True)
+            drawn = draw_map(moment.picture, shade=shade, heading=heading, dpi=SCREEN, legend=True, places=places)
             drawn = _prepared(drawn)
-            moving = _Moving(drawn.sheet, [drawn.title, drawn.image, *drawn.image.axes.texts])
+            moving = _Moving(drawn.sheet, [drawn.title, drawn.image, *drawn.markers, *drawn.image.axes.texts])
         _change(drawn, moment, shade=shade)
         yield moving.frame()
 

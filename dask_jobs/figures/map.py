@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from dask_jobs.figures.ground import Ground, ground_of
 from dask_jobs.figures.map_marks import BAR, MARKS, Shade, colour_bar, marks, show
+from dask_jobs.figures.places import Place, key_height, mark_places, place_key
 from dask_jobs.figures.style import BODY, DPI, QUIET, TITLE, Sheet, lines_height, wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.image import AxesImage
     from matplotlib.text import Text
 
@@ -30,6 +33,10 @@ class Heading:
 
     title: str
     about: str = ""
+
+    def with_more(self, words: str) -> Heading:
+        """The same with another line below what it is about."""
+        return Heading(title=self.title, about="\n".join(line for line in (self.about, words) if line))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,32 +82,43 @@ def frame_of(picture: Picture, ground: Ground, *, long: float = LONG, longest: f
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnMap:
-    """A map, and what an animation changes in it."""
+    """A map, what an animation changes in it, and the markers that lie on what it changes."""
 
     sheet: Sheet
     image: AxesImage
     title: Text
+    markers: tuple[Artist, ...] = ()
 
 
 def draw_map(
-    picture: Picture, *, shade: Shade, heading: Heading, dpi: int = DPI, legend: bool | None = None
+    picture: Picture,
+    *,
+    shade: Shade,
+    heading: Heading,
+    dpi: int = DPI,
+    legend: bool | None = None,
+    places: Sequence[Place] = (),
 ) -> DrawnMap:
     """Map of a picture.
 
     Parameters
     ----------
     legend : whether no data is explained; by default where there is some
+    places : to be marked, and explained in a legend below
     """
     ground = ground_of(picture.bounds, crs=picture.grid.crs)
     frame = frame_of(picture, ground)
     width = max(frame.body_width, 4.6) + 2 * EDGE
     top = EDGE + heading_height(heading, width=width - 2 * EDGE)
-    sheet = Sheet(width, top + frame.body_height + EDGE, dpi=dpi)
+    below = key_height(places, width=width - 2 * EDGE - LEFT)
+    sheet = Sheet(width, top + frame.body_height + below + EDGE, dpi=dpi)
     title = write_heading(sheet, heading)
     if legend is None:
         legend = bool(np.isnan(shade.seen(picture)).any())
     image = place_map(sheet, picture, frame=frame, shade=shade, ground=ground, at=(EDGE, top), legend=legend)
-    return DrawnMap(sheet=sheet, image=image, title=title)
+    markers = mark_places(image.axes, places)
+    place_key(sheet, markers, places, at=(EDGE + LEFT, top + frame.body_height), width=width - 2 * EDGE - LEFT)
+    return DrawnMap(sheet=sheet, image=image, title=title, markers=tuple(markers))
 
 
 def place_map(

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from dask_jobs.figures.ground import Ground, round_length, ticks
 from dask_jobs.figures.style import BODY, GREY, INK, NO_DATA, QUIET, SMALL, Sheet, say_no_data, signed, wrapped
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.image import AxesImage
@@ -34,6 +35,8 @@ class Shade:
     cut : where values may lie beyond the stretch
     whole : whether only whole numbers are worth a tick
     decibel : whether the picture is linear power, to be shown in dB
+    scale : what the picture's values are multiplied by to have the label's unit (100 from m to cm)
+    cycle : after how much, in the label's unit, colours repeat; only then may values go round from `high` to `low`
     """
 
     low: float
@@ -43,14 +46,27 @@ class Shade:
     cut: Literal["neither", "both", "max"] = "both"
     whole: bool = False
     decibel: bool = False
+    scale: float = 1.0
+    cycle: float | None = None
 
     def seen(self, picture: Picture) -> np.ndarray:
-        """What is drawn of a picture, dims (y, x): its values, or 10 log10 of them; NaN no data."""
-        return picture.in_db().values if self.decibel else picture.values
+        """What is drawn of a picture, dims (y, x): its values in the label's unit, or 10 log10 of them; NaN no data."""
+        if self.decibel:
+            return picture.in_db().values
+        values = picture.values if self.scale == 1 else picture.values * np.float32(self.scale)
+        # wrapped here, behind all averaging: the mean of wrapped values is none of them
+        return values if self.cycle is None else self.low + np.mod(values - self.low, self.cycle)
 
 
 def show(axes: Axes, picture: Picture, *, shade: Shade, ground: Ground, width: float, height: float) -> AxesImage:
     """Draw a picture with its coordinates into axes of that size in inches; north-up, no data in sand."""
+    image = paint(axes, picture, shade=shade, width=width, height=height)
+    coordinate_ticks(axes, picture.bounds, ground=ground, width=width, height=height)
+    return image
+
+
+def paint(axes: Axes, picture: Picture, *, shade: Shade, width: float, height: float) -> AxesImage:
+    """Draw a picture alone into axes of that size in inches, whose coordinates become those of its CRS."""
     import matplotlib as mpl
 
     colours = mpl.colormaps[shade.colours].with_extremes(bad=NO_DATA)
@@ -67,7 +83,6 @@ def show(axes: Axes, picture: Picture, *, shade: Shade, ground: Ground, width: f
     axes.set_ylim(picture.bounds[1], picture.bounds[3])
     if picture.empty:
         say_no_data(axes, width=width, height=height)
-    coordinate_ticks(axes, picture.bounds, ground=ground, width=width, height=height)
     return image
 
 

@@ -77,7 +77,7 @@ def open_store(store: Location, *, media_type: str, key: str, group: str) -> xr.
     import xarray as xr
 
     del media_type, key, group
-    dataset: xr.Dataset = xr.open_zarr(store.zarr_store(), chunks={}, decode_coords="all")
+    dataset: xr.Dataset = xr.open_zarr(store.zarr_store(), consolidated=False, chunks={}, decode_coords="all")
     return dataset
 
 
@@ -317,7 +317,7 @@ def _mintpy_options(parameters: Displacement) -> dict[str, str]:
         "networkInversion.maskThreshold": str(parameters.mask.coherence),
         "networkInversion.obsDatasetName": "unwrapPhase",
         "networkInversion.minTempCoh": str(parameters.mask.temporal_coherence),
-        "networkInversion.shadowMask": "False",
+        "networkInversion.shadowMask": "True",
         "troposphericDelay.method": method,
         "timeFunc.polynomial": str(time.polynomial),
         "timeFunc.periodic": str(time.periods),
@@ -327,6 +327,8 @@ def _mintpy_options(parameters: Displacement) -> dict[str, str]:
         "timeFunc.uncertaintyQuantification": time.error,
         "timeFunc.startDate": "None",
         "timeFunc.endDate": "None",
+        "timeFunc.timeSeriesCovFile": "None",
+        "timeFunc.bootstrapCount": "400",
     }
     if parameters.troposphere == "height-correlation":
         options["troposphericDelay.polyOrder"] = str(parameters.height_correlation.order)

@@ -29,7 +29,7 @@ class InsarStack(Parameters):
         description="pixels of the stack: those that every product covers, that any does, the job's area, or the outer "
         "edges [left, bottom, right, top] in units of the products' CRS; products are cut to it, never shifted",
     )
-    chunk: int = not_in_key(256, ge=64, le=4096, multiple_of=64, description="side of a chunk of the store, pixels")
+    chunk: Literal[64, 128, 256, 512, 1024] = not_in_key(256, description="side of a chunk of the store, pixels")
 
     @field_validator("extent")
     @classmethod
