@@ -33,6 +33,10 @@ class Sample(NamedTuple):
         return np.where(self.phase == 0, np.float32(np.nan), self.phase)
 
     @property
+    def land(self) -> np.ndarray:
+        return next(mask for name, mask in self.mintpy.items() if name.startswith("water"))
+
+    @property
     def reference_phase(self) -> np.ndarray:
         return self.phase[:, REFERENCE[0], REFERENCE[1]].astype(np.float64)
 

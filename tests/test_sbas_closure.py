@@ -122,7 +122,7 @@ def test_the_sample_is_counted_as_mintpy_did() -> None:
     found = triplets(given.pairs)
     assert len(found) == 82
     counts = closure_counts(given.phase, given.reference_phase, triplets=found, missing="mintpy")
-    counts[~given.mintpy["waterMask/waterMask"] | (given.mintpy["avgSpatialCoh/coherence"] == 0)] = np.nan
+    counts[~given.land | (given.mintpy["avgSpatialCoh/coherence"] == 0)] = np.nan
     np.testing.assert_array_equal(counts, given.mintpy["numTriNonzeroIntAmbiguity/mask"])
 
 

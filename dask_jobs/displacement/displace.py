@@ -183,7 +183,7 @@ def _reference(work: Work, network: Network, stages: _Stages) -> ReferencePixel:
 
 
 def _check_reliable(work: Work, *, reliable: int, solved: int) -> None:
-    if reliable:
+    if reliable > 1 or reliable == solved == 1:  # the reference pixel alone says nothing: it agrees with itself
         return
     if not solved:
         raise InputError(
@@ -191,6 +191,6 @@ def _check_reliable(work: Work, *, reliable: int, solved: int) -> None:
             "Look at water mask, `mask.observation` and `min_redundancy`, or take other interferograms.",
         )
     raise InputError(
-        f"none of {solved} pixels reaches a temporal coherence of {work.recipe.temporal_coherence:g}",
+        f"of {solved} pixels none but the reference reaches a temporal coherence of {work.recipe.temporal_coherence:g}",
         "Lower `mask.temporal_coherence`, choose another reference, or drop interferograms that are unwrapped wrongly.",
     )

@@ -68,7 +68,7 @@ def closure_counts(
     ----------
     Yunjun et al. (2019), eq. 8-9, doi:10.1016/j.cageo.2019.104331
     """
-    if np.shape(reference_phase) != phase.shape[:1] or triplets.size and triplets.max() >= phase.shape[0]:
+    if np.shape(reference_phase) != phase.shape[:1] or (triplets.size and triplets.max() >= phase.shape[0]):
         raise InputError(
             f"phase of dims {phase.shape} for {np.shape(reference_phase)} reference phases and {len(triplets)} triplets",
             "Give one layer and one reference phase per pair.",

@@ -13,8 +13,8 @@ from dask_jobs.interferograms import SENTINEL1_WAVELENGTH
 from dask_jobs.sbas.laplacian import Network, network_of
 from dask_jobs.sbas.network import connected_components
 from dask_jobs.sbas.pairs import Pairs
-from dask_jobs.sbas.solver_kernel import Made, Rule, Stack, invert_pixels, propagate_variance
-from dask_jobs.sbas.weights import WEIGHTS, Weight, weight_table
+from dask_jobs.sbas.solver_kernel import Made, Rule, Stack, batch_of, invert_pixels, propagate_variance
+from dask_jobs.sbas.weights import MOST_LOOKS, WEIGHTS, Weight, weight_table
 from infra.errors import InputError
 
 Norm = Literal["velocity", "phase"]
@@ -51,6 +51,8 @@ class Inversion:
         for name, choices in (("weight", WEIGHTS), ("norm", get_args(Norm))):
             if getattr(self, name) not in choices:
                 raise InputError(f"inversion: {name} {getattr(self, name)!r}", f"Choose from: {', '.join(choices)}.")
+        if not 1 <= self.looks <= MOST_LOOKS:
+            raise InputError(f"inversion: {self.looks} independent looks", f"Give 1 to {MOST_LOOKS}.")
         if not 0 <= self.min_redundancy < math.inf:
             raise InputError(f"inversion: min_redundancy {self.min_redundancy}", "Give a number of pairs, 0 or more.")
         if not 0 < self.wavelength < math.inf:
@@ -110,11 +112,11 @@ def invert(
 
     References
     ----------
-    Berardino et al. (2002), eq. 8-14, doi:10.1109/TGRS.2002.803792; Yunjun et al. (2019), eq. 1-4,
-    doi:10.1016/j.cageo.2019.104331; Pepe and Lanari (2006), eq. 6, doi:10.1109/TGRS.2006.873207 (temporal coherence).
+    Berardino et al. (2002), eq. 8-14, doi:10.1109/TGRS.2002.803792; Yunjun et al. (2019),
+    doi:10.1016/j.cageo.2019.104331; Pepe and Lanari (2006), doi:10.1109/TGRS.2006.873207 (temporal coherence).
     """
-    shape, network = phase.shape[1:], network_of(pairs)
     stack = _stack(phase, coherence, reference_phase=reference_phase, pairs=pairs, setup=setup)
+    shape, network = phase.shape[1:], network_of(pairs)
     pixels = stack.phase.shape[1]
     made = Made(
         scale=setup.scale,
@@ -122,8 +124,10 @@ def invert(
         coherence=np.empty(pixels, dtype=np.float32),
         used=np.empty(pixels, dtype=np.int16),
     )
-    compiled(invert_pixels)(stack, network, _rule(pairs, network, setup), made)
-    return Inverted(made.series.reshape(-1, *shape), made.coherence.reshape(shape), made.used.reshape(shape))
+    compiled(invert_pixels)(stack, network, _rule(pairs, network, setup), batch_of(network), made)
+    return Inverted(
+        made.series.reshape(len(pairs.dates), *shape), made.coherence.reshape(shape), made.used.reshape(shape)
+    )
 
 
 def combination_variance(
@@ -152,16 +156,20 @@ def combination_variance(
 
     References
     ----------
-    Yunjun et al. (2019), eq. 7 and section 2.1, doi:10.1016/j.cageo.2019.104331
+    Yunjun et al. (2019), doi:10.1016/j.cageo.2019.104331
     """
     phase, rows = np.where(valid, np.float32(0), np.float32(np.nan)), np.ascontiguousarray(rows, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != len(pairs.dates):
-        raise InputError(f"combinations of dims {rows.shape}", f"Give (combination, time), of {len(pairs.dates)} dates.")
+        raise InputError(
+            f"combinations of dims {rows.shape}", f"Give (combination, time), of {len(pairs.dates)} dates."
+        )
+    if coherence.shape != phase.shape:
+        raise InputError(f"coherence of dims {coherence.shape} for phase of dims {phase.shape}", "Give one per phase.")
     stack = _stack(phase, coherence, reference_phase=np.zeros(len(pairs)), pairs=pairs, setup=setup)
     stack = stack._replace(coherence=_flat(coherence, np.float32))
     network, made = network_of(pairs), np.empty((len(rows), stack.phase.shape[1]))
-    variances = weight_table("var", setup.looks)
-    compiled(propagate_variance)(stack, network, _rule(pairs, network, setup), rows, variances, made)
+    rule, variances = _rule(pairs, network, setup), weight_table("var", setup.looks)
+    compiled(propagate_variance)(stack, network, rule, batch_of(network), rows, variances, made)
     return np.asarray(made * setup.scale**2, dtype=np.float32).reshape(len(rows), *phase.shape[1:])
 
 
@@ -169,6 +177,8 @@ def _stack(
     phase: np.ndarray, coherence: np.ndarray | None, *, reference_phase: np.ndarray, pairs: Pairs, setup: Inversion
 ) -> Stack:
     """Observations as the kernel takes them."""
+    if not len(pairs):
+        raise InputError("a network of no pairs", "Loosen the criteria of the network, or add interferograms.")
     if phase.shape[0] != len(pairs) or np.shape(reference_phase) != (len(pairs),):
         raise InputError(
             f"phase of dims {phase.shape} and {np.shape(reference_phase)} reference phases for {len(pairs)} pairs",

@@ -12,42 +12,40 @@ import numba
 
 @numba.njit(nogil=True)
 def label_components(network, weight, lane, labels):  # type: ignore[no-untyped-def] # numba infers types
-    """First date of the component that each date belongs to, into `labels`, dims (time,), for pairs of weight above 0."""
-    for i in range(labels.size):
-        labels[i] = i
+    """First date of the component that each date belongs to, into `labels`, dims (lane, time), by pairs of weight above 0."""
+    for i in range(labels.shape[1]):
+        labels[lane, i] = i
     for k in range(network.first.size):
         if weight[k, lane] > 0.0:
-            a, b = _root(labels, network.first[k]), _root(labels, network.second[k])
-            labels[max(a, b)] = min(a, b)
-    for i in range(labels.size):
-        labels[i] = labels[labels[i]]  # ascending: what it points to has its root already
-
-
-@numba.njit(nogil=True)
-def _root(labels, i):  # type: ignore[no-untyped-def] # numba infers types
-    while labels[i] != i:
-        labels[i] = labels[labels[i]]
-        i = labels[i]
-    return i
+            a, b = network.first[k], network.second[k]
+            while labels[lane, a] != a:
+                a = labels[lane, a]
+            while labels[lane, b] != b:
+                b = labels[lane, b]
+            labels[lane, a if a > b else b] = a if a < b else b
+    for i in range(labels.shape[1]):
+        labels[lane, i] = labels[lane, labels[lane, i]]  # ascending: what it points to has its root already
 
 
 @numba.njit(nogil=True)
 def ground(labels, pivots, lane):  # type: ignore[no-untyped-def] # numba infers types
     """Hold each component at 0 at its first date, by the diagonal of the normal equations; any positive number does."""
-    for i in range(1, labels.size):
-        if labels[i] == i:
+    for i in range(1, labels.shape[1]):
+        if labels[lane, i] == i:
             pivots[i - 1, lane] += pivots[i - 1, lane] if pivots[i - 1, lane] > 0.0 else 1.0
 
 
 @numba.njit(nogil=True)
-def join(network, labels, velocity, lane, series, room):  # type: ignore[no-untyped-def] # numba infers types
+def join(network, every_label, velocity, lane, series, room):  # type: ignore[no-untyped-def] # numba infers types
     """Add to a grounded solution, dims (row, lane), the offsets of least norm.
 
     Parameters
     ----------
+    every_label : dims (lane, time), of `label_components`
     velocity : whether the norm is of the velocity
     room : dims (time + 1, time), float64, to work in
     """
+    labels = every_label[lane]
     offsets = room[labels.size]
     offsets[:] = 0.0
     if velocity:
@@ -67,8 +65,9 @@ def join(network, labels, velocity, lane, series, room):  # type: ignore[no-unty
 
 
 @numba.njit(nogil=True)
-def join_transposed(network, labels, velocity, lane, right, room):  # type: ignore[no-untyped-def] # numba infers types
+def join_transposed(network, every_label, velocity, lane, right, room):  # type: ignore[no-untyped-def] # numba infers types
     """Make of a row r, dims (row, lane), one r' such that r'ᵀ (grounded solution) is rᵀ (solution of least norm)."""
+    labels = every_label[lane]
     sums = room[labels.size]
     sums[:] = 0.0
     for i in range(1, labels.size):

@@ -62,7 +62,8 @@ def network_of(pairs: Pairs) -> Network:
 @numba.njit(nogil=True)
 def assemble(network, weight, matrix, pivots):  # type: ignore[no-untyped-def] # numba infers types
     """AᵀWA: entries below the diagonal into `matrix`, dims (entry, lane), the diagonal into `pivots`, dims (row, lane)."""
-    matrix[:], pivots[:] = 0.0, 0.0
+    _clear(matrix)
+    _clear(pivots)
     for k in range(network.first.size):
         a, b = network.first[k] - 1, network.second[k] - 1
         for lane in range(weight.shape[1]):
@@ -78,7 +79,7 @@ def assemble(network, weight, matrix, pivots):  # type: ignore[no-untyped-def] #
 @numba.njit(nogil=True)
 def assemble_right(network, weight, observed, right):  # type: ignore[no-untyped-def] # numba infers types
     """AᵀWφ into `right`, dims (row, lane)."""
-    right[:] = 0.0
+    _clear(right)
     for k in range(network.first.size):
         a, b = network.first[k] - 1, network.second[k] - 1
         for lane in range(weight.shape[1]):
@@ -95,7 +96,7 @@ def factor(network, matrix, pivots):  # type: ignore[no-untyped-def] # numba inf
     for i in range(lows.size):
         for j in range(lows[i], i):
             entry = starts[i] + j
-            for m in range(max(lows[i], lows[j]), j):
+            for m in range(lows[i] if lows[i] > lows[j] else lows[j], j):
                 one, two = starts[i] + m, starts[j] + m
                 for lane in range(matrix.shape[1]):
                     matrix[entry, lane] -= matrix[one, lane] * matrix[two, lane]
@@ -126,3 +127,10 @@ def solve(network, matrix, pivots, right):  # type: ignore[no-untyped-def] # num
             entry = starts[i] + j
             for lane in range(right.shape[1]):
                 right[j, lane] -= matrix[entry, lane] * right[i, lane]
+
+
+@numba.njit(nogil=True)
+def _clear(rows):  # type: ignore[no-untyped-def] # numba infers types
+    for i in range(rows.shape[0]):
+        for lane in range(rows.shape[1]):
+            rows[i, lane] = 0.0

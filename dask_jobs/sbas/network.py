@@ -41,7 +41,7 @@ class NetworkCriteria:
 
     References
     ----------
-    Yunjun et al. (2019), section 2.2, doi:10.1016/j.cageo.2019.104331; Perissin and Wang (2012),
+    Yunjun et al. (2019), doi:10.1016/j.cageo.2019.104331; Perissin and Wang (2012),
     doi:10.1109/TGRS.2011.2160644 (minimum spanning tree).
     """
 
@@ -113,7 +113,9 @@ def select_pairs(
                 failed.setdefault(k, f"{name} {values[k]:.3f} < {least:g}")
     if failed and criteria.keep_minimum_spanning_tree:
         if coherence is None:
-            raise InputError("network: no mean coherence to find the spanning tree by", "Measure it of every pair first.")
+            raise InputError(
+                "network: no mean coherence to find the spanning tree by", "Measure it of every pair first."
+            )
         for k in minimum_spanning_tree(pairs, coherence, among=[k for k in range(len(pairs)) if k not in reasons]):
             failed.pop(k, None)
     reasons |= failed

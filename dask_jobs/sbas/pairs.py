@@ -39,7 +39,9 @@ class Pairs:
             raise InputError(f"pairs: {numbers} references, secondaries, baselines", "Give one of each per pair.")
         for one, other in zip(self.reference, self.secondary, strict=True):
             if one >= other:
-                raise InputError(f"pairs: reference {one}, secondary {other}", "Give the earlier date as the reference.")
+                raise InputError(
+                    f"pairs: reference {one}, secondary {other}", "Give the earlier date as the reference."
+                )
 
     def __len__(self) -> int:
         return len(self.reference)

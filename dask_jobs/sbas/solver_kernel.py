@@ -60,58 +60,60 @@ class Made(NamedTuple):
     used: np.ndarray
 
 
-class _Batch(NamedTuple):
-    """A batch of pixels: dims (…, lane)."""
+class Batch(NamedTuple):
+    """Room for a batch of pixels: float64, dims (..., lane), but for the last four."""
 
     observed: np.ndarray
     weight: np.ndarray
+    trust: np.ndarray
     matrix: np.ndarray
     pivots: np.ndarray
     series: np.ndarray
     sums: np.ndarray
     used: np.ndarray
-    bins: np.ndarray
-    state: np.ndarray
-    labels: np.ndarray  # dims (lane, time)
+    bins: np.ndarray  # uint8
+    state: np.ndarray  # int8
+    labels: np.ndarray  # dims (lane, time), int64
     room: np.ndarray  # dims (time + 1, time)
 
 
-@numba.njit(nogil=True)
-def _batch_of(network):  # type: ignore[no-untyped-def] # numba infers types
+def batch_of(network: Network) -> Batch:
+    """Room for a network's pixels; made outside of compiled code, which takes seconds to compile what allocates."""
     pairs, dates = network.first.size, network.days.size
-    return _Batch(
-        np.zeros((pairs, LANES)),
-        np.ones((pairs, LANES)),
-        np.empty((network.size, LANES)),
-        np.empty((dates - 1, LANES)),
-        np.empty((dates - 1, LANES)),
-        np.empty((2, LANES)),
-        np.empty(LANES),
-        np.empty(LANES, dtype=np.uint8),
-        np.empty(LANES, dtype=np.int8),
-        np.empty((LANES, dates), dtype=np.int64),
-        np.empty((dates + 1, dates)),
+    return Batch(
+        observed=np.zeros((pairs, LANES)),
+        weight=np.ones((pairs, LANES)),
+        trust=np.ones((pairs, LANES)),
+        matrix=np.empty((network.size, LANES)),
+        pivots=np.empty((dates - 1, LANES)),
+        series=np.empty((dates - 1, LANES)),
+        sums=np.empty((2, LANES)),
+        used=np.empty(LANES),
+        bins=np.empty(LANES, dtype=np.uint8),
+        state=np.empty(LANES, dtype=np.int8),
+        labels=np.empty((LANES, dates), dtype=np.int64),
+        room=np.empty((dates + 1, dates)),
     )
 
 
 @numba.njit(nogil=True)
-def invert_pixels(stack: Stack, network: Network, rule: Rule, made: Made) -> None:
+def invert_pixels(stack, network, rule, batch, made):  # type: ignore[no-untyped-def] # numba infers types
     """Series, temporal coherence and number of pairs of each pixel."""
-    batch = _batch_of(network)
     for begin in range(0, made.used.size, LANES):
-        width = min(LANES, made.used.size - begin)
+        left = made.used.size - begin
+        width = left if left < LANES else LANES
         _prepare(stack, network, rule, begin, width, batch)
         assemble_right(network, batch.weight, batch.observed, batch.series)
         solve(network, batch.matrix, batch.pivots, batch.series)
         _compare(network, batch)
         for lane in range(width):
             if batch.state[lane] == ISLANDS:
-                join(network, batch.labels[lane], rule.velocity, lane, batch.series, batch.room)
+                join(network, batch.labels, rule.velocity, lane, batch.series, batch.room)
         _write(batch, begin, width, made)
 
 
 @numba.njit(nogil=True)
-def propagate_variance(stack, network, rule, rows, variances, made):  # type: ignore[no-untyped-def] # numba infers types
+def propagate_variance(stack, network, rule, batch, rows, variances, made):  # type: ignore[no-untyped-def] # numba infers types
     """Variance of linear combinations of the series, rad², dims (combination, pixel).
 
     Parameters
@@ -119,20 +121,21 @@ def propagate_variance(stack, network, rule, rows, variances, made):  # type: ig
     rows : dims (combination, time)
     variances : 1/σ² of the phase per bin of coherence
     """
-    batch, trust = _batch_of(network), np.ones((network.first.size, LANES))
     for begin in range(0, made.shape[1], LANES):
-        width = min(LANES, made.shape[1] - begin)
+        left = made.shape[1] - begin
+        width = left if left < LANES else LANES
         _prepare(stack, network, rule, begin, width, batch)
         for k in range(network.first.size):
-            weigh(stack.coherence, begin, variances, VARIANCE, k, trust, batch.bins[:width])
+            weigh(stack.coherence, begin, variances, VARIANCE, k, batch.trust, batch.bins, width)
         for n in range(rows.shape[0]):
             for i in range(batch.series.shape[0]):
-                batch.series[i, :] = rows[n, i + 1]
+                for lane in range(LANES):
+                    batch.series[i, lane] = rows[n, i + 1]
             for lane in range(width):
                 if batch.state[lane] == ISLANDS:
-                    join_transposed(network, batch.labels[lane], rule.velocity, lane, batch.series, batch.room)
+                    join_transposed(network, batch.labels, rule.velocity, lane, batch.series, batch.room)
             solve(network, batch.matrix, batch.pivots, batch.series)
-            _spread(network, batch, trust)
+            _spread(network, batch)
             for lane in range(width):
                 made[n, begin + lane] = np.nan if batch.state[lane] == UNSOLVED else batch.sums[0, lane]
 
@@ -142,8 +145,8 @@ def _prepare(stack, network, rule, begin, width, batch):  # type: ignore[no-unty
     """Observations, weights, what each lane's network is, and factors of its normal equations."""
     _load(stack, rule, begin, width, batch)
     assemble(network, batch.weight, batch.matrix, batch.pivots)
-    batch.state[:] = CONNECTED
     for lane in range(width):
+        batch.state[lane] = CONNECTED
         if batch.used[lane] < network.first.size or not rule.complete:
             batch.state[lane] = _examine(network, rule, lane, batch)
     factor(network, batch.matrix, batch.pivots)
@@ -151,13 +154,12 @@ def _prepare(stack, network, rule, begin, width, batch):  # type: ignore[no-unty
 
 @numba.njit(nogil=True)
 def _load(stack, rule, begin, width, batch):  # type: ignore[no-untyped-def] # numba infers types
-    """Observations and weights, 0 where there is none; of the lanes past the last pixel, observations of 0."""
-    if width < LANES:
-        batch.observed[:], batch.weight[:] = 0.0, 1.0
-    batch.used[:] = 0
-    phase, observed, weight, used, bins = stack.phase, batch.observed, batch.weight, batch.used, batch.bins[:width]
+    """Observations and weights, 0 where there is none; the lanes past the last pixel keep an earlier batch's."""
+    phase, observed, weight, used = stack.phase, batch.observed, batch.weight, batch.used
+    for lane in range(width):
+        used[lane] = 0.0
     for k in range(stack.reference.size):
-        weigh(stack.coherence, begin, rule.table, rule.weight, k, weight, bins)
+        weigh(stack.coherence, begin, rule.table, rule.weight, k, weight, batch.bins, width)
         reference = stack.reference[k]
         for lane in range(width):
             value = np.float64(phase[k, begin + lane]) - reference
@@ -170,17 +172,18 @@ def _load(stack, rule, begin, width, batch):  # type: ignore[no-untyped-def] # n
 @numba.njit(nogil=True)
 def _examine(network, rule, lane, batch):  # type: ignore[no-untyped-def] # numba infers types
     """What a lane's network is; the dates that would make its normal equations singular are grounded."""
-    labels, number = batch.labels[lane], batch.room[0]
+    labels, number, dates = batch.labels, batch.room, network.days.size
     label_components(network, batch.weight, lane, labels)
-    number[:] = 0.0
+    for i in range(dates):
+        number[0, i] = 0.0
     for k in range(network.first.size):
         if batch.weight[k, lane] > 0.0:
-            number[network.first[k]] += 1.0
-            number[network.second[k]] += 1.0
+            number[0, network.first[k]] += 1.0
+            number[0, network.second[k]] += 1.0
     solved, islands = batch.used[lane] > 0, False
-    for i in range(labels.size):
-        solved = solved and (number[i] >= rule.redundancy or (i == 0 and not rule.first_too))
-        islands = islands or labels[i] != 0
+    for i in range(dates):
+        solved = solved and (number[0, i] >= rule.redundancy or (i == 0 and not rule.first_too))
+        islands = islands or labels[lane, i] != 0
     if islands:
         ground(labels, batch.pivots, lane)
     return UNSOLVED if not solved else (ISLANDS if islands else CONNECTED)
@@ -189,11 +192,12 @@ def _examine(network, rule, lane, batch):  # type: ignore[no-untyped-def] # numb
 @numba.njit(nogil=True)
 def _compare(network, batch):  # type: ignore[no-untyped-def] # numba infers types
     """Sums of the phasors of the residuals, unweighted."""
-    batch.sums[:] = 0.0
     observed, weight, series, sums = batch.observed, batch.weight, batch.series, batch.sums
+    for lane in range(sums.shape[1]):
+        sums[0, lane], sums[1, lane] = 0.0, 0.0
     for k in range(network.first.size):
-        a, b = max(network.first[k] - 1, 0), network.second[k] - 1
-        share = 1.0 if network.first[k] > 0 else 0.0
+        share = 1.0 if network.first[k] > 0 else 0.0  # the first date's 0 has no row
+        a, b = network.first[k] - np.int64(share), network.second[k] - 1
         for lane in range(batch.weight.shape[1]):
             cosine, sine = cosine_and_sine(observed[k, lane] - series[b, lane] + share * series[a, lane])
             sums[0, lane] += cosine if weight[k, lane] > 0.0 else 0.0
@@ -201,29 +205,28 @@ def _compare(network, batch):  # type: ignore[no-untyped-def] # numba infers typ
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _spread(network, batch, trust):  # type: ignore[no-untyped-def] # numba infers types
+def _spread(network, batch):  # type: ignore[no-untyped-def] # numba infers types
     """Sum over pairs of σ² (w (y(second) - y(first)))², where y solves the normal equations for a combination."""
-    total = batch.sums[0]
-    total[:] = 0.0
+    weight, trust, series, sums = batch.weight, batch.trust, batch.series, batch.sums
+    for lane in range(sums.shape[1]):
+        sums[0, lane] = 0.0
     for k in range(network.first.size):
-        a, weight, inverse = network.first[k], batch.weight[k], trust[k]
-        later = batch.series[network.second[k] - 1]
-        earlier = batch.series[max(a - 1, 0)]
-        share = 1.0 if a > 0 else 0.0
-        for lane in range(batch.weight.shape[1]):
-            off = weight[lane] * (later[lane] - share * earlier[lane])
-            total[lane] += off * off / inverse[lane]
+        share = 1.0 if network.first[k] > 0 else 0.0
+        a, b = network.first[k] - np.int64(share), network.second[k] - 1
+        for lane in range(sums.shape[1]):
+            off = weight[k, lane] * (series[b, lane] - share * series[a, lane])
+            sums[0, lane] += off * off / trust[k, lane]
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _write(batch, begin, width, made):  # type: ignore[no-untyped-def] # numba infers types
-    state, sums, used = batch.state[:width], batch.sums, batch.used
-    for i in range(made.series.shape[0]):
-        row = made.series[i, begin : begin + width]
-        values = batch.series[max(i - 1, 0)]
-        scale = made.scale if i > 0 else 0.0
+    series, state, sums, used = batch.series, batch.state, batch.sums, batch.used
+    for lane in range(width):
+        made.series[0, begin + lane] = np.nan if state[lane] == UNSOLVED else 0.0
+    for i in range(series.shape[0]):
         for lane in range(width):
-            row[lane] = np.nan if state[lane] == UNSOLVED else scale * values[lane]
+            value = made.scale * series[i, lane]
+            made.series[i + 1, begin + lane] = np.nan if state[lane] == UNSOLVED else value
     for lane in range(width):
         length = np.sqrt(sums[0, lane] ** 2 + sums[1, lane] ** 2) / used[lane]
         made.coherence[begin + lane] = np.nan if state[lane] == UNSOLVED else length

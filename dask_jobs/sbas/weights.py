@@ -49,15 +49,15 @@ def phase_variance_table(looks: int) -> np.ndarray:
 
     References
     ----------
-    Tough et al. (1995), doi:10.1098/rspa.1995.0071: density of the phase of L looks; Yunjun et al. (2019),
-    doi:10.1016/j.cageo.2019.104331, section 2.1: the sum as used for weights.
+    Tough et al. (1995), doi:10.1098/rspa.1995.0059: density of the phase of L looks; Yunjun et al. (2019),
+    doi:10.1016/j.cageo.2019.104331: the sum as used for weights.
     """
     if not 1 <= looks <= MOST_LOOKS:
         raise InputError(f"{looks} independent looks", f"Give 1 to {MOST_LOOKS}.")
     coherence = (np.arange(BINS) + 0.5)[:, None] / BINS
     phase = np.linspace(-np.pi, np.pi, BINS)
     variance = (phase**2 * _phase_density(phase, coherence, looks)).sum(axis=1) * (2 * np.pi / BINS)
-    variance = np.where(variance > 0, variance, variance[variance > 0].min())
+    variance = np.asarray(np.where(variance > 0, variance, variance[variance > 0].min()))
     variance.setflags(write=False)
     return variance
 
@@ -83,8 +83,8 @@ def weights_of(coherence: np.ndarray, *, weight: Weight, looks: int) -> np.ndarr
     ----------
     coherence : any dims, 0 to 1
         NaN counts as 0, and what is below 0.05 as 0.05.
-    weight : "var" is 1/σ² of the phase, 1/rad²; "fim" is Fisher information, 2Lγ²/(1-γ²), 1/rad²; "coh" is the
-        coherence itself; "no" is 1
+    weight : "var" is 1/σ² of the phase, 1/rad²; "fim" is Fisher information, 2L c²/(1 - c²), 1/rad², for coherence c; "coh" is
+        the coherence itself; "no" is 1
     looks : L, independent looks, 1 to 80
 
     Returns
@@ -98,12 +98,12 @@ def weights_of(coherence: np.ndarray, *, weight: Weight, looks: int) -> np.ndarr
 
     References
     ----------
-    Yunjun et al. (2019), doi:10.1016/j.cageo.2019.104331, section 2.1; Seymour and Cumming (1994),
-    doi:10.1109/IGARSS.1994.399711, for Fisher information.
+    Yunjun et al. (2019), doi:10.1016/j.cageo.2019.104331; Seymour and Cumming (1994), IGARSS,
+    for Fisher information.
     """
     values = np.ascontiguousarray(coherence, dtype=np.float32).reshape(1, -1)
     made, bins = np.empty(values.shape), np.empty(values.size, dtype=np.uint8)
-    compiled(weigh)(values, 0, weight_table(weight, looks), WEIGHTS.index(weight), 0, made, bins)
+    compiled(weigh)(values, 0, weight_table(weight, looks), WEIGHTS.index(weight), 0, made, bins, values.size)
     return made.reshape(np.shape(coherence))
 
 
@@ -115,34 +115,35 @@ def weight_table(weight: Weight, looks: int) -> np.ndarray:
 # Bins are found as vector code and looked up one by one: a gather of both is slower than either. Rows are named by array
 # and index: a view of a row would be counted in and out of memory, which costs as much as the row.
 @numba.njit(nogil=True, error_model="numpy")
-def weigh(coherence, begin, table, rule, k, weights, bins):  # type: ignore[no-untyped-def] # numba infers types
+def weigh(coherence, begin, table, rule, k, weights, bins, width):  # type: ignore[no-untyped-def] # numba infers types
     """Weights of row k of float32 coherences, from column `begin` on.
 
     Parameters
     ----------
     coherence : dims (row, pixel)
     rule : index of WEIGHTS
-    weights : what is made, its row k; as many as there are `bins`
+    weights : what is made, its row k
     bins : uint8, to work in
+    width : number of weights
     """
     if rule == VARIANCE:
-        for j in range(bins.size):
-            value = np.float64(coherence[k, begin + j])
+        for j in range(width):
+            value = float(coherence[k, begin + j])
             value = value if value > LEAST_COHERENCE else LEAST_COHERENCE  # also of NaN
             value = value if value < 1.0 else 1.0  # which no product should exceed
             bins[j] = np.uint8((value - FIRST_BIN) / BIN_WIDTH)
-        for j in range(bins.size):
+        for j in range(width):
             weights[k, j] = table[bins[j]]
     elif rule == FISHER:
-        for j in range(bins.size):
-            value = np.float64(coherence[k, begin + j])
+        for j in range(width):
+            value = float(coherence[k, begin + j])
             value = value if value > LEAST_COHERENCE else LEAST_COHERENCE
             value = value if value < GREATEST_COHERENCE else GREATEST_COHERENCE
             weights[k, j] = table[0] * value * value / (1.0 - value * value)
     elif rule == COHERENCE:
-        for j in range(bins.size):
-            value = np.float64(coherence[k, begin + j])
+        for j in range(width):
+            value = float(coherence[k, begin + j])
             weights[k, j] = value if value > LEAST_COHERENCE else LEAST_COHERENCE
     else:
-        for j in range(bins.size):
+        for j in range(width):
             weights[k, j] = 1.0
