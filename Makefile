@@ -34,7 +34,8 @@ soak: $(READY) ## the long random suites
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
 
 peers: $(READY) ## our files and numbers against MintPy, in an environment of its own
-	SARBATCH_PEER_MINTPY="$${SARBATCH_PEER_MINTPY:-$$(tests/peers/make_environment.sh)}" $(BIN)/python -m pytest -m peers --timeout 0 $(TESTS)
+	set -e; SARBATCH_PEER_MINTPY=$$(tests/peers/make_environment.sh); export SARBATCH_PEER_MINTPY; \
+	  $(BIN)/python -m pytest -m peers --timeout 0 $(TESTS)
 
 lock: ## pin anew what pyproject.toml asks for
 	@command -v uv >/dev/null || { echo "make lock needs uv: 'python3 -m pip install uv' in an environment of your own" >&2; exit 1; }

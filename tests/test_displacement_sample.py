@@ -136,7 +136,10 @@ def test_noise_of_dates_is_mintpys(run: Run, settings: Settings, mintpy: Any) ->
 def test_attributes_are_mintpys(run: Run, settings: Settings) -> None:
     expected = json.loads((SAMPLE / "mintpy_attributes.json").read_text())
     own = {"MODIFICATION_TIME", "__datasets__"}  # of the moment; of the study
-    words = {"mintpy.timeFunc.excludeDate", "mintpy.topographicResidual.excludeDate"}  # MintPy names a file, we the dates
+    words = {
+        "mintpy.timeFunc.excludeDate",
+        "mintpy.topographicResidual.excludeDate",
+    }  # MintPy names a file, we the dates
     for file in sorted(path_of(run, settings, "mintpy_velocity").parent.glob("*.h5")):
         with h5py.File(file) as opened:
             made = dict(opened.attrs)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from dask_jobs.insar_truth import GAP, LACKING, LOOKS, NOISY_DATE, Effects
+from dask_jobs.insar_truth import EARTH_RADIUS, GAP, LACKING, LOOKS, NOISY_DATE, SPACECRAFT_HEIGHT, Effects
 from dask_jobs.interferograms import COHERENCE, COMPONENTS, PHASE, SENTINEL1_WAVELENGTH
 from dask_jobs.readers import hyp3_insar
 from dask_jobs.simulate_insar import InsarTruth, insar_truth, simulate_insar, write_product
@@ -190,8 +190,6 @@ def test_delay_grows_with_height_over_the_cosine(tmp_path: Path) -> None:
 
 
 def test_slant_range_and_incidence_make_a_triangle_with_the_earth(truth: InsarTruth) -> None:
-    from dask_jobs.insar_truth import EARTH_RADIUS, SPACECRAFT_HEIGHT
-
     across, up = truth.slant_range() * np.sin(truth.incidence()), truth.slant_range() * np.cos(truth.incidence())
     np.testing.assert_allclose(np.hypot(across, EARTH_RADIUS + up), EARTH_RADIUS + SPACECRAFT_HEIGHT, rtol=1e-12)
 

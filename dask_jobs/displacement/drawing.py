@@ -154,13 +154,13 @@ def known_network(made: Displaced) -> KnownNetwork:
 def _all_dates(made: Displaced) -> Sheet:
     days = made.network.pairs.dates
     heading = Heading(title="Displacement of each date", about=_about(made))
-    shade = displacement_shade(_date_picture(made, step) for step in _sampled(len(days)))
+    shade = displacement_shade(_date_picture(made, step) for step in _sampled(made))
     return draw_dates(days, lambda step: _date_picture(made, step), shade=shade, heading=heading)
 
 
 def _film(made: Displaced, files: Mapping[str, Path]) -> None:
     days = made.network.pairs.dates
-    shade = displacement_shade(_date_picture(made, step) for step in _sampled(len(days)))
+    shade = displacement_shade(_date_picture(made, step) for step in _sampled(made))
     frames = displacement_film(
         days, lambda step: _date_picture(made, step), shade=shade, about=_about(made), places=[_reference(made)]
     )
@@ -168,9 +168,10 @@ def _film(made: Displaced, files: Mapping[str, Path]) -> None:
     write_coloured_film(frames, formats, colours=str(shade.colours), frames_per_second=FRAMES_PER_SECOND)
 
 
-def _sampled(number: int) -> list[int]:
-    """Dates that the common stretch is taken of: the last is nearly always the widest."""
-    return sorted({round(step) for step in np.linspace(0, number - 1, min(number, 12))})
+def _sampled(made: Displaced) -> list[int]:
+    """Dates that the common stretch is taken of, none that is left out: a noisy one would make all others pale."""
+    used = np.flatnonzero(made.dates.used)
+    return sorted({int(used[round(place)]) for place in np.linspace(0, len(used) - 1, min(len(used), 12))})
 
 
 def _rms(made: Displaced) -> Sheet:

@@ -12,7 +12,55 @@ NO_MINTPY = "MintPy works on interferograms and what it makes of them: this is n
 
 def guides_for(order: Order, products: Sequence[Product]) -> list[Guide]:
     """A guide for each sort of product that there is."""
-    return [guide for guide in (_rasters(order, products), _tables(order, products), _stores(order)) if guide]
+    found = (
+        _rasters(order, products),
+        _tables(order, products),
+        _own_store(order, products),
+        _mintpy(products),
+        _stores(order),
+    )
+    return [guide for guide in found if guide]
+
+
+def _word_on_mintpy(products: Sequence[Product]) -> str:
+    return "Its tools open the files in mintpy/ (below)." if _mintpy(products) else NO_MINTPY
+
+
+def _mintpy(products: Sequence[Product]) -> Guide | None:
+    series = next((product for product in products if product.name == "mintpy_timeseries_corrected"), None) or next(
+        (product for product in products if product.name == "mintpy_timeseries"), None
+    )
+    if series is None:
+        return None
+    return Guide(
+        sort="MintPy's files (HDF5)",
+        steps=[
+            ("MintPy", "A map of every date, and the series of a pixel that you click at:", f"tsview.py {series.path}"),
+            ("MintPy", "What a file holds:", f"info.py {series.path}"),
+            ("Python", "Like any HDF5 file:", f'import h5py\nseries = h5py.File("{series.path}")["timeseries"]'),
+        ],
+    )
+
+
+def _own_store(order: Order, products: Sequence[Product]) -> Guide | None:
+    store = next((product for product in products if product.role == "store" and "zarr" in product.media_type), None)
+    if store is None or order.kind != "displacement":
+        return None
+    return Guide(
+        sort="The series of every pixel (Zarr)",
+        steps=[
+            (
+                "Python",
+                "As a lazy xarray dataset, dims (time, y, x):",
+                f'from pipelines import open_product\nseries = open_product(task="{order.task}", name="{store.name}")',
+            ),
+            (
+                "Python, without sarbatch",
+                "From the folder of this page:",
+                f'import xarray as xr\nseries = xr.open_zarr("{store.path}", consolidated=False)',
+            ),
+        ],
+    )
 
 
 def _rasters(order: Order, products: Sequence[Product]) -> Guide | None:
@@ -40,7 +88,7 @@ def _rasters(order: Order, products: Sequence[Product]) -> Guide | None:
                 "From the folder of this page:",
                 f'import rioxarray\nraster = rioxarray.open_rasterio("{raster.path}", masked=True)',
             ),
-            ("MintPy", NO_MINTPY, ""),
+            ("MintPy", _word_on_mintpy(products), ""),
         ],
     )
 
@@ -67,7 +115,7 @@ def _tables(order: Order, products: Sequence[Product]) -> Guide | None:
                 "From the folder of this page:",
                 f'import pandas as pd\ntable = pd.read_parquet("{table.path}")',
             ),
-            ("MintPy", NO_MINTPY, ""),
+            ("MintPy", _word_on_mintpy(products), ""),
         ],
     )
 

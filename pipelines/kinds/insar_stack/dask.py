@@ -56,7 +56,8 @@ def survey(request: Request) -> Survey:
     if not grid.pixels:
         raise InputError("area: no pixel of the interferograms lies in it", "Give an area that they cover.")
     layers = [layer for layer in LAYERS if all(layer in one.rasters for one in interferograms)]
-    document = {
+    dropped = [asdict(row) for row in found.dropped]
+    document: dict[str, Any] = {
         "interferograms": [one.to_json() for one in interferograms],
         "geometry": geometry.to_json(),
         "layers": layers,
@@ -65,7 +66,7 @@ def survey(request: Request) -> Survey:
         "start": min(one.reference for one in interferograms).isoformat(),
         "end": (max(one.secondary for one in interferograms) + timedelta(seconds=1)).isoformat(),
         "fingerprints": [_fingerprint(one) for one in interferograms],
-        "dropped": [asdict(row) for row in found.dropped],
+        "dropped": dropped,
     }
     return Survey(
         grid=grid.to_json(),
@@ -77,7 +78,7 @@ def survey(request: Request) -> Survey:
         },
         scenes=[_fingerprint(one) for one in interferograms],
         used=[one.product for one in interferograms],
-        dropped=document["dropped"],
+        dropped=dropped,
         remote=any(path.startswith("s3://") for path in paths),
         document=document,
         work=_work(interferograms, grid, layers),
