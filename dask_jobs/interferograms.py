@@ -74,7 +74,8 @@ class Interferogram:
     grid : of all its rasters
     rasters : layer ("unwrapped_phase", "coherence", "connected_components") to raster, as stored: radians, 0 is no data;
         0 to 1; labels, 0 is none
-    geometry : "height" (m), "lv_theta", "lv_phi" (radians), "water_mask" (1 land, 0 water) to raster; those that it has
+    geometry : "height" (m), "lv_theta", "lv_phi" (radians), "water_mask" (1 land, 0 water) to raster; of the one
+        interferogram of a stack whose geometry is used, of the others none
     perpendicular_baseline : m
     size : bytes of the rasters
     fingerprint : content hash or ETag over the rasters; never path or time

@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 from infra.errors import InputError
 from infra.storage import Location, S3Options, archive_and_member
 
-THREADS = 8
+THREADS = 8  # of objects, which wait for storage; hashing waits for processors
 SETTLED_NS = 2 * 10**9  # a file may change again within one step of its disk's clock (FAT: 2 s) and look the same
 
 
@@ -74,7 +74,8 @@ def fingerprint_many(urls: Sequence[str], *, s3: S3Options, cache: Path | None) 
             return _of_file(paths[url], known)
         return _of_object(url, buckets[_bucket(url)])
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    threads = THREADS if len(paths) < len(urls) else min(THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
         found = dict(zip(urls, pool.map(one, urls), strict=True))
     fresh = {paths[url]: now for url, now in found.items() if url in paths and known.get(paths[url]) != now}
     if cache and fresh:

@@ -40,7 +40,7 @@ def job(folder: Path, scenes: Path, *, stack: dict[str, Any] | None = None, **mo
 
 
 JOB_FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "a typo": ({"referense": "auto"}, ("unknown key 'referense'", "did you mean 'reference'?")),
+    "a typo": ({"reverence": "auto"}, ("unknown key 'reverence'", "did you mean 'reference'?")),
     "a typo inside": ({"network": {"min_coherance": 0.7}}, ("min_coherance", "min_coherence")),
     "no such weight": ({"weight": "variance"}, ("weight", "var")),
     "a reference of one number": ({"reference": {"row": 3}}, ("column",)),

@@ -19,6 +19,7 @@ from dask_jobs.displacement.settled import (
 from dask_jobs.displacement.work import Work
 from dask_jobs.insar_stack.layout import HEIGHT, INCIDENCE, SLANT_RANGE
 from dask_jobs.interferograms import COHERENCE, PHASE
+from dask_jobs.sbas.coherence import MeanCoherence, mean_coherence
 from dask_jobs.sbas.reference_point import Candidate, candidate
 from infra.grid import Window
 
@@ -45,7 +46,7 @@ def look_at_block(window: Window, *, work: Work, kept: tuple[int, ...], draw: bo
     candidates: list[Candidate] = []
     if draw:
         some = coherence[list(kept)]
-        mean = work.mean_coherence(some)
+        mean = _mean(some, land, work).pixel
         mask = land & (mean >= work.recipe.min_coherence) & (np.nan_to_num(some) > 0).all(axis=0)
         if work.recipe.height is not None or work.recipe.dem_error is not None:
             mask &= np.isfinite(work.geometry(HEIGHT, window)) & np.isfinite(work.geometry(INCIDENCE, window))
@@ -54,7 +55,8 @@ def look_at_block(window: Window, *, work: Work, kept: tuple[int, ...], draw: bo
         ):
             candidates.append(found)
             mask[found.row - window.row, found.col - window.col] = False
-    work.keep(folder, window, BlockLook(coherence=pair_coherence(coherence, land), candidates=tuple(candidates)))
+    sums = PairCoherence.of(_mean(coherence, land, work))
+    work.keep(folder, window, BlockLook(coherence=sums, candidates=tuple(candidates)))
 
 
 def count_coherent(window: Window, *, work: Work, least: np.ndarray) -> None:
@@ -65,19 +67,6 @@ def count_coherent(window: Window, *, work: Work, least: np.ndarray) -> None:
     work.keep("coherent", window, above.astype(np.float64))
 
 
-def pair_coherence(coherence: np.ndarray, land: np.ndarray) -> PairCoherence:
-    """Sums of a block; not finite is no data."""
-    there = np.isfinite(coherence)
-    values = np.where(there, coherence, np.float32(0))
-    on_land = there & land
-    return PairCoherence(
-        land=np.where(land, values, np.float32(0)).sum(axis=(1, 2), dtype=np.float64),
-        land_pixels=on_land.sum(axis=(1, 2)).astype(np.float64),
-        water=np.where(land, np.float32(0), values).sum(axis=(1, 2), dtype=np.float64),
-        water_pixels=(there & ~land).sum(axis=(1, 2)).astype(np.float64),
-    )
-
-
 def invert_block(window: Window, *, work: Work, network: Network, reference: ReferencePixel) -> None:
     """Series of a block as inverted, how good it is, and a quick overview of its interferograms."""
     from dask_jobs.sbas.inversion import invert
@@ -85,9 +74,13 @@ def invert_block(window: Window, *, work: Work, network: Network, reference: Ref
     recipe = work.recipe
     coherence = work.layer(COHERENCE, window, pairs=network.kept)
     phase = work.phase(window, pairs=network.kept, coherence=coherence)
-    mean = work.mean_coherence(coherence)
-    _overview(window, phase, coherence, work=work, network=network, reference=reference)
-    phase[:, ~(mean > 0)] = np.nan
+    land = work.land(window)
+    mean = _mean(coherence, land, work)
+    wanted = land & (mean.pixel > 0)
+    if not recipe.mintpy_rules:
+        blank(phase, ~wanted)
+    _overview(window, phase, coherence, wanted=wanted, work=work, network=network, reference=reference)
+    blank(phase, ~wanted)
     made = invert(phase, coherence, pairs=network.pairs, reference_phase=reference.phase, setup=recipe.inversion)
     reliable = made.temporal_coherence >= recipe.temporal_coherence
     moments = None
@@ -106,9 +99,9 @@ def invert_block(window: Window, *, work: Work, network: Network, reference: Ref
     arrays.put("inverted", window, made.series)
     arrays.put("temporal_coherence", window, made.temporal_coherence)
     arrays.put("used_pairs", window, made.used)
-    arrays.put("mean_coherence", window, mean)
+    arrays.put("mean_coherence", window, mean.pixel)
     found = Inverted(
-        coherence=pair_coherence(coherence, work.land(window)),
+        coherence=PairCoherence.of(mean),
         reliable=int(reliable.sum()),
         solved=int((made.used > 0).sum()),
         height=moments,
@@ -121,6 +114,7 @@ def _overview(
     phase: np.ndarray,
     coherence: np.ndarray,
     *,
+    wanted: np.ndarray,
     work: Work,
     network: Network,
     reference: ReferencePixel,
@@ -139,7 +133,7 @@ def _overview(
     )
     counts = closure_counts(phase, reference.phase, triplets=network.triplets, missing="mintpy" if rules else "triplet")
     if rules:
-        counts[~work.land(window) | ~(work.mean_coherence(coherence) > 0)] = np.nan
+        counts[~wanted] = np.nan
     work.arrays.put("mean_velocity", window, velocity)
     work.arrays.put("closure_count", window, counts)
 
@@ -201,7 +195,8 @@ def fit_block(window: Window, *, work: Work, network: Network, dates: DateChoice
 
         coherence = work.layer(COHERENCE, window, pairs=network.kept)
         phase = work.phase(window, pairs=network.kept, coherence=coherence)
-        phase[:, ~(work.mean_coherence(coherence) > 0)] = np.nan
+        land = work.land(window)
+        blank(phase, ~(land & (_mean(coherence, land, work).pixel > 0)))
         variances = combination_variance(
             coherence, np.isfinite(phase), pairs=network.pairs, rows=function.rows, setup=recipe.inversion
         )
@@ -209,6 +204,18 @@ def fit_block(window: Window, *, work: Work, network: Network, dates: DateChoice
     for name, values in made.items():
         work.arrays.put(name, window, values)
     work.keep("fitted", window, None)
+
+
+def _mean(coherence: np.ndarray, land: np.ndarray, work: Work) -> MeanCoherence:
+    """HyP3's coherence of 0 is no data, for MintPy a value."""
+    return mean_coherence(coherence, land, zero_is_data=work.recipe.mintpy_rules)
+
+
+def blank(phase: np.ndarray, nothing: np.ndarray) -> None:
+    """Set pixels, dims (y, x), of every pair to no data."""
+    if nothing.any():
+        for layer in phase:
+            np.putmask(layer, nothing, np.float32(np.nan))
 
 
 def _corrections(

@@ -32,8 +32,7 @@ from dask_jobs.displacement.settling import (
     reference_at,
     settle_network,
 )
-from dask_jobs.displacement.work import Work, array_specs, marker, open_work
-from dask_jobs.reduction.block_layout import BLOCK_BYTES
+from dask_jobs.displacement.work import BLOCK_BYTES, Work, array_specs, marker, open_work
 from dask_jobs.reduction.task_runner import Checkpoint, TaskRunner
 from dask_jobs.sbas.ramps import fit_ramps
 from dask_jobs.sbas.residual import residual_rms

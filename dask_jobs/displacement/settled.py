@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dask_jobs.sbas.coherence import LAND, WATER, MeanCoherence
 from dask_jobs.sbas.dem_error import DemErrorModel
 from dask_jobs.sbas.least_squares import estimates, remainders
 from dask_jobs.sbas.pairs import Pairs
@@ -29,6 +30,16 @@ class PairCoherence:
     water: np.ndarray
     water_pixels: np.ndarray
     above: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, found: MeanCoherence) -> PairCoherence:
+        """Sums of a block."""
+        return cls(
+            land=found.total[LAND],
+            land_pixels=found.pixels[LAND],
+            water=found.total[WATER],
+            water_pixels=found.pixels[WATER],
+        )
 
     def __add__(self, other: PairCoherence) -> PairCoherence:
         return PairCoherence(

@@ -108,10 +108,13 @@ def draw_reference(work: Work, network: Network, candidates: Sequence[Candidate]
 
 def _pixel(work: Work, network: Network, row: int, col: int) -> ReferencePixel:
     window = Window(row, col, 1, 1)
+    phase = work.phase(window, pairs=network.kept, coherence=None)[:, 0, 0].astype(np.float64)
+    if not work.land(window)[0, 0]:
+        phase[:] = np.nan
     return ReferencePixel(
         row=row,
         col=col,
-        phase=work.phase(window, pairs=network.kept, coherence=None)[:, 0, 0].astype(np.float64),
+        phase=phase,
         height=float(work.geometry(HEIGHT, window)[0, 0]),
         incidence=float(work.geometry(INCIDENCE, window)[0, 0]),
     )

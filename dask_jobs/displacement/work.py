@@ -18,6 +18,7 @@ from dask_jobs.insar_stack.layout import LAND
 from dask_jobs.interferograms import COHERENCE, COMPONENTS, PHASE
 from dask_jobs.reduction.block_layout import SPARE_PLANES, BlockLayout, lay_out
 from dask_jobs.sbas.pairs import Pairs
+from dask_jobs.stack.chunks import read_steps
 from dask_jobs.stack.ledger import ATTRIBUTE, Ledger
 from dask_jobs.stack.store import icechunk_errors, readonly_session
 from infra.errors import InputError
@@ -31,6 +32,7 @@ NAN = float("nan")
 DOUBLE, SINGLE = 8, 4  # bytes
 PLANES = 24  # of a block in double precision, beside its pairs and dates: what fits leave behind
 LEAST_ROWS = 64  # of a block
+BLOCK_BYTES = 192 * 2**20  # of one block with all its pairs and dates: less would decode chunks more than once
 VERSION = 1  # of what lies in the work in progress
 
 
@@ -68,16 +70,9 @@ class Work:
         """A layer of some pairs (by their number in `pairs`), dims (pair, y, x)."""
         import zarr
 
-        where = np.array([self.places[pair] for pair in pairs])
-        ascending = np.argsort(where)
         with icechunk_errors(self.recipe.store):
             array = zarr.open_array(self.session.store, path=name, mode="r")
-            read = np.asarray(array.get_orthogonal_selection((where[ascending], *window.slices)))
-        if (np.diff(ascending) == 1).all():
-            return read
-        ordered = np.empty_like(read)
-        ordered[ascending] = read
-        return ordered
+            return read_steps(array, [self.places[pair] for pair in pairs], window)
 
     def geometry(self, name: str, window: Window) -> np.ndarray:
         """A layer of the geometry, dims (y, x)."""
@@ -91,9 +86,8 @@ class Work:
         return np.asarray(self.geometry(LAND, window) != 0)
 
     def phase(self, window: Window, *, pairs: Sequence[int], coherence: np.ndarray | None) -> np.ndarray:
-        """Unwrapped phase, dims (pair, y, x), float32, radians; NaN on water and where an observation does not count."""
+        """Unwrapped phase, dims (pair, y, x), float32, radians; NaN where an observation does not count."""
         phase = self.layer(PHASE, window, pairs=pairs)
-        phase[:, ~self.land(window)] = np.nan
         if self.recipe.observation == "coherence":
             if coherence is None:
                 coherence = self.layer(COHERENCE, window, pairs=pairs)
@@ -101,15 +95,6 @@ class Work:
         elif self.recipe.observation == "components":
             phase[self.layer(COMPONENTS, window, pairs=pairs) == 0] = np.nan
         return phase
-
-    def mean_coherence(self, coherence: np.ndarray) -> np.ndarray:
-        """Mean over pairs, dims (y, x), float32; NaN where there is none. HyP3's 0 is no data, for MintPy a value."""
-        there = np.isfinite(coherence)
-        if not self.recipe.mintpy_rules:
-            there &= coherence > 0
-        number = there.sum(axis=0, dtype=np.int32)
-        total = np.where(there, coherence, np.float32(0)).sum(axis=0, dtype=np.float64)
-        return np.where(number > 0, total / np.maximum(number, 1), np.nan).astype(np.float32)
 
     def keep(self, folder: str, window: Window, value: Any) -> None:
         """Keep what a task found in a block: the task's last write, which marks it as done."""

@@ -147,7 +147,7 @@ def _make_geometry(group: zarr.Group, layout: PairLayout) -> None:
             dtype=dtype,
             fill_value=fill,
             dimension_names=("y", "x"),
-            compressors=BloscCodec(cname="zstd", clevel=layout.packing, shuffle="shuffle"),
+            compressors=BloscCodec(cname=layout.packing[0], clevel=layout.packing[1], shuffle="shuffle"),
             attributes={**attributes, "grid_mapping": "spatial_ref"},
         )
 

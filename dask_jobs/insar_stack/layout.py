@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dask_jobs.insar_stack.steps import PairStep
 from dask_jobs.interferograms import COHERENCE, COMPONENTS, PHASE
@@ -45,7 +45,8 @@ class PairLayout(Layout):
 
     dimension = "pair"
     in_order = False
-    packing = 1  # phase and coherence pack to the same size within 2 % at level 3, in twice the time
+    # phase and coherence pack to 1.04 times what zstd makes of them, in a fifth of the time
+    packing: ClassVar[tuple[Literal["zstd", "lz4"], int]] = ("lz4", 5)
 
     def layer(self, name: str) -> tuple[str, float, Mapping[str, Any]]:
         """Dtype, value of no data and attributes of a layer."""

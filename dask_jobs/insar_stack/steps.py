@@ -104,23 +104,39 @@ def read_layer(raster: Raster, layer: str, *, grid: Grid, target: Grid, window: 
     """
     from dask_jobs.readers.pixels import read_pixels
 
-    labels = layer == COMPONENTS
-    found = np.zeros((window.height, window.width), dtype=np.uint16 if labels else np.float32)
-    if not labels:
-        found[:] = np.nan
     there = target.window_of(grid)
     part = there.intersect(window)
     if not (part.height and part.width):
-        return found
+        return _nothing(layer, window)
     source = Window(part.row - there.row, part.col - there.col, part.height, part.width)
     if layer == COHERENCE:
         raster = replace(raster, nodata=None)  # HyP3 declares 0, which whoever averages takes for no data or not
     values, valid = read_pixels(raster, grid=grid, window=source, s3=s3)
-    if labels:
-        kept = np.where(valid, values, 0).astype(np.uint16)
-    else:
-        if layer == PHASE:
-            valid = valid & (values != 0)
-        kept = np.where(valid & np.isfinite(values), values, np.nan).astype(np.float32)
+    kept = _labels(values, valid) if layer == COMPONENTS else _numbers(values, valid, zero_is_data=layer != PHASE)
+    if part == window:
+        return kept
+    found = _nothing(layer, window)
     found[Window(part.row - window.row, part.col - window.col, part.height, part.width).slices] = kept
     return found
+
+
+def _nothing(layer: str, window: Window) -> np.ndarray:
+    """A window of no data."""
+    if layer == COMPONENTS:
+        return np.zeros((window.height, window.width), dtype=np.uint16)
+    return np.full((window.height, window.width), np.nan, dtype=np.float32)
+
+
+def _labels(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    return np.where(valid, values, 0).astype(np.uint16)
+
+
+def _numbers(values: np.ndarray, valid: np.ndarray, *, zero_is_data: bool) -> np.ndarray:
+    """Values as float32, in place where they are: this is most of the time beside decoding the file."""
+    kept = values.astype(np.float32, copy=False)
+    bad = ~np.isfinite(kept)
+    bad |= ~valid
+    if not zero_is_data:
+        bad |= kept == 0
+    np.putmask(kept, bad, np.float32(np.nan))
+    return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -79,7 +79,8 @@ def find(
 
     Returns
     -------
-    interferograms ordered by dates, then id, all of one track and lattice, their extents may differ. `dropped` names copies
+    interferograms ordered by dates, then id, all of one track and lattice, their extents may differ; the first whose product
+    has all of the geometry has it, the others have none. `dropped` names copies
     of a product, products that a newer one of the pair replaces, those outside or without phase, coherence or metadata,
     files beside clipped ones, archives without a product and foreign TIFFs.
 
@@ -99,7 +100,7 @@ def find(
     complete, incomplete = complete_packages(packages)
     if not complete:
         raise InputError(f"path: no product in {told(path)} can be used: {incomplete[0].reason}", EXPECTED)
-    headers = _headers([file for package in complete for file in package.layers.values()], s3=s3)
+    headers = _headers([file for package in complete for file in package.chosen(RASTERS)], s3=s3)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="texts") as pool:
         texts = list(pool.map(lambda package: _texts(package, s3=s3), complete))
     bare = [_interferogram(package, headers, text) for package, text in zip(complete, texts, strict=True)]
@@ -108,10 +109,10 @@ def find(
     _check_lattice(inside)
     processed = {package.name.name: text.processed for package, text in zip(complete, texts, strict=True)}
     kept, replaced = _newest(inside, processed)
-    geometry_source(kept)
+    kept = _with_geometry(kept, {package.name.name: package for package in complete}, s3=s3)
     unused = [row for package in complete for row in package.unused()]
     return FoundInterferograms(
-        interferograms=_identified(sorted(kept, key=lambda one: (one.dates, one.id)), s3=s3, cache=cache),
+        interferograms=_identified(kept, s3=s3, cache=cache),
         dropped=(*dropped, *outside, *incomplete, *unused, *elsewhere, *replaced),
     )
 
@@ -160,15 +161,45 @@ def geometry_source(interferograms: Iterable[Interferogram]) -> Interferogram:
         If none has all three, naming what the best one lacks and how to order it.
     """
     ordered = sorted(interferograms, key=lambda one: (one.dates, one.id))
-    lacking = {one.product: [layer for layer in ORDERED_BY if layer not in one.geometry] for one in ordered}
-    best = min(ordered, key=lambda one: len(lacking[one.product]))  # of equal ones the first
-    if lacking[best.product]:
-        options = " and ".join(dict.fromkeys(f"'{ORDERED_BY[layer]}'" for layer in lacking[best.product]))
+    return ordered[_first_whole([one.geometry for one in ordered], [one.product for one in ordered])]
+
+
+def _first_whole(geometries: Sequence[Container[str]], products: Sequence[str]) -> int:
+    """Index of the first geometry that has all that is needed."""
+    lacking = [[layer for layer in ORDERED_BY if layer not in geometry] for geometry in geometries]
+    best = min(range(len(lacking)), key=lambda number: len(lacking[number]))  # of equal ones the first
+    if lacking[best]:
+        options = " and ".join(dict.fromkeys(f"'{ORDERED_BY[layer]}'" for layer in lacking[best]))
         raise InputError(
-            f"geometry: no product has all of {', '.join(ORDERED_BY)}; {best.product} lacks {', '.join(lacking[best.product])}",
-            f"One product with all of them is enough: order {ordered[0].product} again with {options}.",
+            f"geometry: no product has all of {', '.join(ORDERED_BY)}; {products[best]} lacks {', '.join(lacking[best])}",
+            f"One product with all of them is enough: order {products[0]} again with {options}.",
         )
     return best
+
+
+def _with_geometry(
+    kept: Sequence[Interferogram], packages: Mapping[str, Package], *, s3: S3Options
+) -> list[Interferogram]:
+    """Interferograms by dates and id; the first that has all of the geometry gets it, no other's is looked at."""
+    ordered = sorted(kept, key=lambda one: (one.dates, one.id))
+    layers = [{GEOMETRY[layer] for layer in packages[one.product].layers if layer in GEOMETRY} for one in ordered]
+    source = _first_whole(layers, [one.product for one in ordered])
+    one, package = ordered[source], packages[ordered[source].product]
+    headers = _headers(package.chosen(GEOMETRY), s3=s3)
+    for header in headers.values():
+        if header.grid != one.grid:
+            raise InputError(
+                f"{header.url} lies on another grid than {one.rasters[PHASE].url}: {header.grid.bounds}, {header.grid.shape} "
+                f"instead of {one.grid.bounds}, {one.grid.shape}",
+                RESTORE,
+            )
+    geometry = {
+        GEOMETRY[layer]: _raster(headers[file.url], layer)
+        for layer, file in package.layers.items()
+        if layer in GEOMETRY
+    }
+    ordered[source] = replace(one, geometry=geometry)
+    return ordered
 
 
 def _in_period(packages: list[Package], period: tuple[date, date] | None) -> tuple[list[Package], list[Dropped]]:
@@ -218,7 +249,7 @@ def _moment(text: str) -> datetime | None:
 
 def _interferogram(package: Package, headers: Mapping[str, RasterHeader], texts: Texts) -> Interferogram:
     name, metadata = package.name, texts.metadata
-    used = {layer: headers[file.url] for layer, file in package.layers.items()}
+    used = {layer: headers[file.url] for layer, file in package.layers.items() if layer in RASTERS}
     reference, secondary = (_start(package, texts, which) for which in (0, 1))
     processed = f"_{texts.processed:%Y%m%dT%H%M%SZ}" if texts.processed else ""
     return Interferogram(
@@ -228,8 +259,8 @@ def _interferogram(package: Package, headers: Mapping[str, RasterHeader], texts:
         reference=reference,
         secondary=secondary,
         grid=same_grid(list(used.values()), what=f"the rasters of {name.name}"),
-        rasters={RASTERS[layer]: _raster(header, layer) for layer, header in used.items() if layer in RASTERS},
-        geometry={GEOMETRY[layer]: _raster(header, layer) for layer, header in used.items() if layer in GEOMETRY},
+        rasters={RASTERS[layer]: _raster(header, layer) for layer, header in used.items()},
+        geometry={},
         perpendicular_baseline=metadata.perpendicular_baseline,
         sensing=_sensing(name, metadata, start=reference),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,10 @@ class Package:
     def layers(self) -> dict[str, SourceFile]:
         """Files that are used, by layer."""
         return self.variants[self.clipped]
+
+    def chosen(self, layers: Container[str]) -> list[SourceFile]:
+        """Files that are used of some layers."""
+        return [file for layer, file in self.layers.items() if layer in layers]
 
     @property
     def lacking(self) -> list[str]:

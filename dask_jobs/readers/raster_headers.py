@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from infra.storage import S3Options
 
 AGAIN = "Download or copy the file again, or take it out of `path`."
-THREADS = 16  # headers wait for storage, not for a processor
+THREADS = 16  # headers in a bucket wait for storage, not for a processor
+LOCAL_THREADS = 2  # those on a disk do not wait: more threads than these wait for one another
 HEADER_BYTES = 4 * 2**20  # more than a TIFF's header, tags and block table take
 ROTATION = 1e-9  # of a pixel: shear that is rounding, not rotation
 
@@ -69,7 +70,8 @@ def read_headers(files: Iterable[SourceFile], *, s3: S3Options) -> dict[str, Ras
 
     files = list(files)
     # Filters of warnings belong to the process: set here, not in the threads. The check itself is in `_grid`.
-    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS, thread_name_prefix="headers") as pool:
+    threads = THREADS if any(file.url.startswith("s3://") for file in files) else LOCAL_THREADS
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads, thread_name_prefix="headers") as pool:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return {header.url: header for header in pool.map(lambda f: _read(f, s3=s3), files)}
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numba
 import numpy as np
 
+from dask_jobs.compiled import compiled
 from dask_jobs.interferograms import SENTINEL1_WAVELENGTH
 from dask_jobs.sbas.pairs import Pairs
 from infra.errors import InputError
@@ -50,15 +52,24 @@ def stacked_velocity(
             f"phase of dims {phase.shape} and {np.shape(reference_phase)} reference phases for {len(pairs)} pairs",
             "Give one layer and one reference phase per pair.",
         )
-    total, number = np.zeros(phase.shape[1:]), np.zeros(phase.shape[1:], dtype=np.int32)
+    pixels = math.prod(phase.shape[1:])
+    flat = np.ascontiguousarray(phase, dtype=np.float32).reshape(len(phase), pixels)
+    total, number = np.zeros(pixels), np.zeros(pixels)
     factors = -wavelength / (4 * math.pi) / pairs.years
-    for layer, reference, factor in zip(phase, reference_phase, factors, strict=True):
-        there = np.isfinite(layer)
-        value = (np.where(there, layer, np.float32(0)).astype(np.float64) - reference) * factor
-        if missing == "left_out":
-            value[~there] = 0.0
-            number += there
-        else:
-            number += 1
-        total += value
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan).astype(np.float32)
+    reference = np.ascontiguousarray(reference_phase, dtype=np.float64)
+    compiled(_add)(flat, reference, factors, missing == "zero", total, number)
+    mean = np.divide(total, number, out=np.full(pixels, np.nan), where=number > 0)
+    return np.asarray(mean, dtype=np.float32).reshape(phase.shape[1:])
+
+
+@numba.njit(nogil=True)
+def _add(phase, reference, factors, zero, total, number):  # type: ignore[no-untyped-def] # numba infers types
+    infinite = np.float32(np.inf)
+    for k in range(phase.shape[0]):
+        row = phase[k]
+        for x in range(row.size):
+            there = abs(row[x]) < infinite
+            value = np.float64(row[x]) if there else 0.0
+            counts = there or zero
+            total[x] += (value - reference[k]) * factors[k] if counts else 0.0
+            number[x] += 1.0 if counts else 0.0

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -59,7 +59,10 @@ class Layout:
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
     dimension = "time"
-    packing = 3  # level of zstd
+    packing: ClassVar[tuple[Literal["zstd", "lz4"], int]] = (
+        "zstd",
+        3,
+    )  # codec of Blosc, whose bytes are shuffled; level
     in_order = True  # whether steps stand in the order of their times; else in that of their arrival
 
     @property
@@ -127,7 +130,7 @@ def make_arrays(group: zarr.Group, layout: Layout) -> None:
             fill_value=fill,
             dimension_names=(layout.dimension, "y", "x"),
             # lossless; real scenes pack to 81 % with their bytes shuffled, to 88 % without
-            compressors=BloscCodec(cname="zstd", clevel=layout.packing, shuffle="shuffle"),
+            compressors=BloscCodec(cname=layout.packing[0], clevel=layout.packing[1], shuffle="shuffle"),
             config={"write_empty_chunks": False},
             attributes={**attributes, "grid_mapping": "spatial_ref"},
         )

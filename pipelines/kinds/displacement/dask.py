@@ -85,7 +85,7 @@ def make(order: Order, driver: Driver) -> list[Product]:
     """Series and velocity of the stack, and every file that is asked for."""
     from dask_jobs.displacement.displace import displace
     from dask_jobs.displacement.files import Wanted, write_files
-    from dask_jobs.reduction.block_layout import BLOCK_BYTES
+    from dask_jobs.displacement.work import BLOCK_BYTES
 
     parameters = Displacement.model_validate(order.parameters)
     stack = order.inputs["stack"]
