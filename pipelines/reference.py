@@ -121,7 +121,7 @@ def _keys(model: type[BaseModel]) -> list[Row]:
         rows.append((name, _value(field, models), default, field.description or ""))
         for inner in models:
             said = _sentence((inner.__doc__ or "").strip()) if len(models) > 1 else ""
-            choice = f"{name}[{_format(inner)}]" if len(models) > 1 else name
+            choice = f"{name}[{_format(inner)}]" if "format" in inner.model_fields and len(models) > 1 else name
             rows += [(f"{choice}.{key}", value, stands, what or said) for key, value, stands, what in _keys(inner)]
     return rows
 
@@ -140,8 +140,15 @@ def _value(field: FieldInfo, models: list[type[BaseModel]]) -> str:
         return f"list of {' | '.join(choices)}"
     if choices:
         lists = [_words(part) for part in get_args(field.annotation) if get_origin(part) is list]
-        return " | ".join([*(["mapping"] if models else []), *lists, *choices])
-    return "mapping" if models else _words(field.annotation) + _limits(field)
+        return " | ".join([*(["mapping"] if models else []), *lists, *_plain(field), *choices])
+    if models:
+        return " | ".join(["mapping", *_plain(field)])
+    return _words(field.annotation) + _limits(field)
+
+
+def _plain(field: FieldInfo) -> list[str]:
+    """Numbers, dates and the like that may stand instead of a choice or mapping."""
+    return [WORDS[part] for part in get_args(field.annotation) if part in WORDS]
 
 
 def _limits(field: FieldInfo) -> str:
