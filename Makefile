@@ -34,7 +34,7 @@ soak: $(READY) ## the long random suites
 	$(BIN)/python -m pytest -m soak --timeout 0 $(TESTS)
 
 peers: $(READY) ## our files and numbers against MintPy, in an environment of its own
-	set -e; SARBATCH_PEER_MINTPY=$$(tests/peers/make_environment.sh); export SARBATCH_PEER_MINTPY; \
+	set -e; PEER_MINTPY=$$(tests/peers/make_environment.sh); export PEER_MINTPY; \
 	  $(BIN)/python -m pytest -m peers --timeout 0 $(TESTS)
 
 lock: ## pin anew what pyproject.toml asks for

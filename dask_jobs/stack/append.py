@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dask_jobs.scenes import Pass
+from dask_jobs.stack.chunks import write_step
 from dask_jobs.stack.ledger import ATTRIBUTE, Ledger, Step, continuation, obstacles
 from dask_jobs.stack.pieces import Piece, batches_of, blocks_of, pieces_of
 from dask_jobs.stack.schema import Layout, array_of, make_arrays, resize_time, seconds, write_columns, write_frame
@@ -166,7 +167,7 @@ def write_batch(
     for piece in pieces:
         values, hidden, seen = read(passes[piece.step], piece.polarization, piece.window)
         with icechunk_errors(store):
-            array_of(arrays, piece.polarization)[(piece.step, *piece.window.slices)] = values
+            write_step(array_of(arrays, piece.polarization), piece.step, piece.window, values)
         masked[piece.step] += hidden
         covered[piece.step] += seen
     return BatchResult(pickle.dumps(fork), sum(piece.size for piece in pieces), masked, covered)

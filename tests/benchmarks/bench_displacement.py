@@ -3,10 +3,12 @@
     python tests/benchmarks/bench_displacement.py [--size 1000] [--dates 30] [--rounds 1]
 
 Simulated HyP3 products (three connections: 84 pairs of 30 dates) in a scratch folder, or in the folder that
-SARBATCH_BENCH_INSAR names, where the next run finds them. MintPy runs as a program of its own (`make peers`), without
+BENCH_INSAR names, where the next run finds them. MintPy runs as a program of its own (`make peers`), without
 figures, on both of its ways to invert: one process, and Dask with two workers; the faster one counts. Compared are the
-inversion alone, with reading and writing, and the chain from loading to velocity in one process. Prints seconds, core
-seconds, the largest process of each, and ratios. Without MintPy, only ours is timed.
+inversion alone, with reading and writing, and the chain from loading to velocity in one process; ours on a cluster of
+two workers that is up and has done nothing yet. A job of ours with every product but figures and report stands beside
+MintPy's chain too. Prints seconds, core seconds, the largest process of each, and ratios. Without MintPy, only ours is
+timed.
 """
 
 from __future__ import annotations
@@ -24,19 +26,15 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a checkout
 
+from _displacement_turns import turns
 from peers.mintpy import LOADING, STEPS, MintpyRun, Took, continued, peer, run_mintpy
 
 from dask_jobs.simulate_insar import InsarTruth, simulate_insar
 
-KEPT = "SARBATCH_BENCH_INSAR"  # environment variable: folder for products that stay
+KEPT = "BENCH_INSAR"  # environment variable: folder for products that stay
 WORKERS = 2
 CLUSTERS: tuple[Literal["none", "local"], ...] = ("none", "local")
-INVERSION, CHAIN = "inversion", "chain"
-
-
-def ours(truth: InsarTruth, work: Path, *, what: str) -> Took:
-    """What sarbatch takes for `INVERSION` (of a stack that is there) or for the `CHAIN` (from the products on)."""
-    raise NotImplementedError(f"{what} of {truth.folder} into {work}")
+INVERSION, CHAIN, JOB = "inversion", "chain", "job"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,23 +113,21 @@ def compare(bench: Bench, *, rounds: int) -> None:
                 bench.turn(f"MintPy, {INVERSION}, {cluster}", bench.mintpy_inversion(loaded, cluster))
             fastest = str(bench.fastest(INVERSION)).rpartition(" ")[2]
             bench.turn(f"MintPy, {CHAIN}, {fastest}", bench.mintpy_chain("local" if fastest == "local" else "none"))
-        for what in (INVERSION, CHAIN):
-            try:
-                bench.turn(f"sarbatch, {what}", lambda work, what=what: ours(bench.truth, work, what=what))
-            except NotImplementedError:
-                shutil.rmtree(bench.scratch / "turn")
-                print(f"  sarbatch, {what}: cannot be timed yet")
+        with turns(bench.scratch / f"state-{number}", workers=WORKERS) as own:
+            ours = {CHAIN: own.chain, INVERSION: own.inversion, JOB: own.job}
+            for what, turn in ours.items():  # the chain first: its workers have not imported or read anything yet
+                bench.turn(f"sarbatch, {what}", lambda work, turn=turn: turn(bench.truth, work))
 
 
 def show(bench: Bench) -> None:
     """Print medians and ratios."""
     print(f"\n{'':<34}{'seconds':>9}{'core seconds':>14}{'rounds':>8}")
-    for name, turns in bench.took.items():
+    for name, took in bench.took.items():
         wall, cpu = bench.median(name)
-        print(f"{name:<34}{wall:9.1f}{cpu:14.1f}{len(turns):8d}")
+        print(f"{name:<34}{wall:9.1f}{cpu:14.1f}{len(took):8d}")
     print()
-    for what in (INVERSION, CHAIN):
-        other, own = bench.fastest(what), f"sarbatch, {what}"
+    for theirs, ours in ((INVERSION, INVERSION), (CHAIN, CHAIN), (CHAIN, JOB)):
+        other, own = bench.fastest(theirs), f"sarbatch, {ours}"
         if other and own in bench.took:
             (wall, cpu), (base, base_cpu) = bench.median(other), bench.median(own)
             print(f"{other} / {own}: {wall / base:.1f} (core seconds {cpu / base_cpu:.1f})")

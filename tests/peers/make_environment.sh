@@ -1,16 +1,16 @@
 #!/bin/sh
 # Makes an environment for MintPy, once, and prints the folder of its programs: .peers/mintpy/bin in the checkout, or the
-# one that SARBATCH_PEER_MINTPY names. Needs Python >= 3.11 with venv, and GDAL's library with a C++ compiler.
+# one that PEER_MINTPY names. Needs Python >= 3.11 with venv, and GDAL's library with a C++ compiler.
 set -eu
 
-if [ -n "${SARBATCH_PEER_MINTPY:-}" ]; then
-  for folder in "$SARBATCH_PEER_MINTPY" "$SARBATCH_PEER_MINTPY/bin"; do
+if [ -n "${PEER_MINTPY:-}" ]; then
+  for folder in "$PEER_MINTPY" "$PEER_MINTPY/bin"; do
     if [ -e "$folder/smallbaselineApp.py" ]; then
       echo "$folder"
       exit
     fi
   done
-  echo "SARBATCH_PEER_MINTPY is $SARBATCH_PEER_MINTPY, where there is no smallbaselineApp.py" >&2
+  echo "PEER_MINTPY is $PEER_MINTPY, where there is no smallbaselineApp.py" >&2
   exit 1
 fi
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-FOLDER = "SARBATCH_PEER_MINTPY"  # environment variable: where `smallbaselineApp.py` is
+FOLDER = "PEER_MINTPY"  # environment variable: where `smallbaselineApp.py` is
 OWN = Path(__file__).parents[2] / ".peers/mintpy/bin"
 PROGRAM = "smallbaselineApp.py"
 LOADING = ("load_data", "modify_network", "reference_point", "quick_overview")

@@ -21,14 +21,14 @@ from dask_jobs.mintpy.kinds import FILES, file_kind
 from dask_jobs.sbas.pairs import Pairs
 from infra.grid import Window
 
-PEER = os.environ.get("SARBATCH_PEER_MINTPY", "")
+PEER = os.environ.get("PEER_MINTPY", "")
 STACK, SERIES = "ifgramStack.h5", "timeseries_tropHgt_demErr.h5"
 NAMES = (*(name for name in FILES if name != STACK), "timeseries.h5", SERIES)
 LAYERS = {"unwrapPhase": "unw_phase", "coherence": "corr"}
 SECONDS = 300
 pytestmark = [
     pytest.mark.peers,
-    pytest.mark.skipif(not PEER, reason="SARBATCH_PEER_MINTPY does not name the bin folder of a MintPy"),
+    pytest.mark.skipif(not PEER, reason="PEER_MINTPY does not name the bin folder of a MintPy"),
     pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample of interferograms is not at ../shared/data"),
 ]
 
