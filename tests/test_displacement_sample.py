@@ -82,7 +82,7 @@ CLOSE = {  # product, dataset: as the arrays are called, and the largest differe
     ("mintpy_mean_coherence", "coherence"): ("avgSpatialCoh/coherence", 1e-6),
     ("mintpy_dem_error", "dem"): ("demErr/dem", 1e-3),
     ("mintpy_velocity", "velocity"): ("velocity/velocity", 5e-7),
-    ("mintpy_velocity", "velocityStd"): ("velocity/velocityStd", 1e-8),
+    ("mintpy_velocity", "velocityStd"): ("velocity/velocityStd", 2e-8),
     ("mintpy_velocity", "intercept"): ("velocity/intercept", 5e-7),
     ("mintpy_velocity", "interceptStd"): ("velocity/interceptStd", 1e-8),
     ("mintpy_velocity", "residue"): ("velocity/residue", 5e-7),
@@ -117,6 +117,9 @@ def test_velocity_is_mintpys_but_for_its_single_precision(run: Run, settings: Se
     off = np.abs(made - mintpy["velocity/velocity"])[mintpy["numInvIfgram/mask"] > 0]
     assert np.percentile(off, 99.5) <= 1e-7
     assert off.max() <= 5e-7
+    made = dataset(run, settings, "mintpy_velocity", "velocityStd")
+    off = np.abs(made - mintpy["velocity/velocityStd"])[mintpy["numInvIfgram/mask"] > 0]
+    assert np.percentile(off, 99.9) <= 1e-8
 
 
 @pytest.mark.parametrize(("product", "name"), EXACT)
@@ -170,7 +173,7 @@ def test_rasters_hold_what_the_files_hold(run: Run, settings: Settings, mintpy: 
         assert file.units == ("m/year",)
         assert file.tags()["REFERENCE_DATE"] == "2018-11-26"
     np.testing.assert_array_equal(np.isfinite(velocity), mask)
-    np.testing.assert_allclose(velocity[mask], mintpy["velocity/velocity"][mask], rtol=0, atol=1e-7)
+    np.testing.assert_allclose(velocity[mask], mintpy["velocity/velocity"][mask], rtol=0, atol=5e-7)
     with rasterio.open(path_of(run, settings, "velocity_unmasked")) as file:
         everywhere = file.read(1)
     np.testing.assert_array_equal(np.isfinite(everywhere), mintpy["numInvIfgram/mask"] > 0)
@@ -202,7 +205,7 @@ def test_the_store_of_the_series_holds_every_stage(run: Run, settings: Settings,
         np.testing.assert_array_equal(np.isfinite(values[-1]), solved)
         np.testing.assert_allclose(values[:, solved], mintpy[f"{file}/timeseries"][:, solved], rtol=0, atol=1e-6)
     assert str(series["time"].values[0])[:10] == "2018-01-06"
-    assert series.rio.crs.to_epsg() == 32611
+    assert series["spatial_ref"].attrs["crs_wkt"].startswith('PROJCRS["WGS 84 / UTM zone 11N"')
 
 
 def test_points_follow_the_series(run: Run, settings: Settings, mintpy: Any) -> None:
@@ -211,7 +214,8 @@ def test_points_follow_the_series(run: Run, settings: Settings, mintpy: Any) -> 
     rows = table[table["point"] == "subsiding"]
     series = mintpy["timeseries_tropHgt_demErr/timeseries"][:, 72, 66]
     np.testing.assert_allclose(rows["displacement"], series, rtol=0, atol=1e-6)
-    slope = np.polyfit(pd.to_datetime(rows["date"]).astype("int64") / 1e9 / 86400 / 365.25, rows["model"], 1)[0]
+    years = (pd.to_datetime(rows["date"]) - pd.Timestamp("2018-01-01")).dt.days / 365.25
+    slope = np.polyfit(years, rows["model"], 1)[0]
     np.testing.assert_allclose(slope, mintpy["velocity/velocity"][72, 66], rtol=0, atol=1e-6)
     assert (~rows["fitted"]).sum() == 1
     assert set(table["point"]) == {"subsiding", "north"}

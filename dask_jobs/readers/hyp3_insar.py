@@ -189,8 +189,8 @@ def _with_geometry(
     for header in headers.values():
         if header.grid != one.grid:
             raise InputError(
-                f"{header.url} lies on another grid than {one.rasters[PHASE].url}: {header.grid.bounds}, {header.grid.shape} "
-                f"instead of {one.grid.bounds}, {one.grid.shape}",
+                f"the rasters of {one.product} lie on different grids: {header.url} against {one.rasters[PHASE].url}: "
+                f"bounds {header.grid.bounds} of {header.grid.shape} pixels instead of {one.grid.bounds} of {one.grid.shape}",
                 RESTORE,
             )
     geometry = {

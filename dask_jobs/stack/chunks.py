@@ -79,15 +79,13 @@ def _chunk_shape(array: zarr.Array[Any]) -> tuple[int, int]:
 
 async def _read(array: zarr.Array[Any], steps: np.ndarray, window: Window) -> np.ndarray:
     from numcodecs import blosc
-    from zarr.core.buffer import default_buffer_prototype
 
     height, width = _chunk_shape(array)
     found = np.full((len(steps), window.height, window.width), array.fill_value, dtype=array.dtype)
     chunk = np.empty((height, width), dtype=array.dtype)
     prefix = f"{array.path}/c" if array.path else "c"
     for row, col in _touched(window, height, width):
-        keys = [(f"{prefix}/{step}/{row}/{col}", None) for step in steps]
-        packed = await array.store.get_partial_values(default_buffer_prototype(), keys)
+        packed = await _fetch(array.store, [f"{prefix}/{step}/{row}/{col}" for step in steps])
         part = Window(row * height, col * width, height, width).intersect(window)
         inner = Window(part.row - row * height, part.col - col * width, part.height, part.width).slices
         outer = Window(part.row - window.row, part.col - window.col, part.height, part.width).slices
@@ -98,6 +96,20 @@ async def _read(array: zarr.Array[Any], steps: np.ndarray, window: Window) -> np
             blosc.decompress(content.as_numpy_array(), place if whole else chunk)
             if not whole:
                 place[outer] = chunk[inner]
+    return found
+
+
+async def _fetch(store: Any, keys: list[str]) -> list[Any]:
+    """Content of each key; None where nothing was written."""
+    import asyncio
+
+    from zarr.core.buffer import default_buffer_prototype
+
+    prototype = default_buffer_prototype()
+    try:
+        found: list[Any] = await store.get_partial_values(prototype, [(key, None) for key in keys])
+    except TypeError:  # Icechunk's way to say that one of them is not there; asked one by one it says which
+        found = list(await asyncio.gather(*(store.get(key, prototype) for key in keys)))
     return found
 
 
