@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from test_figures import colour_at, picture_of, texts
 
 from dask_jobs.figures.coherence_matrix import draw_coherence_matrix
-from dask_jobs.figures.coloured_film import ColouredPalette, write_coloured_film
+from dask_jobs.figures.coloured_palette import ColouredPalette
 from dask_jobs.figures.displacement_dates import displacement_film, draw_dates, tiling_of
 from dask_jobs.figures.displacement_maps import KINDS, draw_kind, draw_wrapped
 from dask_jobs.figures.displacement_series import draw_points, draw_rms
@@ -37,6 +37,7 @@ from dask_jobs.figures.displacement_shades import (
     wrapped_rgba,
     wrapped_shade,
 )
+from dask_jobs.figures.film_files import write_film
 from dask_jobs.figures.map import DrawnMap, Heading, draw_map
 from dask_jobs.figures.map_marks import Shade
 from dask_jobs.figures.network import DROPPED, KnownNetwork, draw_baselines, draw_coherences, draw_network
@@ -527,7 +528,7 @@ def test_a_film_shows_each_date_in_one_stretch_with_the_reference_on_every_frame
         np.testing.assert_allclose(colour_at(made, frame / 255, 20, 20, (30, 40)), wanted, atol=0.012)
         np.testing.assert_allclose(colour_at(made, frame / 255, 3, 4, (30, 40)), to_rgb(INK), atol=0.05)
     files: dict[Any, Path] = {"gif": tmp_path / "film.gif", "mp4": tmp_path / "film.mp4"}
-    assert write_coloured_film(frames, files, colours=shade.colours, frames_per_second=2.0) == 3
+    assert write_film(frames, files, colours=shade.colours, frames_per_second=2.0) == 3
     assert files["mp4"].stat().st_size > 1000
     with Image.open(files["gif"]) as film:
         assert film.n_frames == 3  # type: ignore[attr-defined]
@@ -551,7 +552,7 @@ def test_a_gif_keeps_the_colours_of_the_map(colours: str) -> None:
 
 def test_a_film_without_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no frame"):
-        write_coloured_film([], {"mp4": tmp_path / "film.mp4"}, colours=DIVERGING, frames_per_second=2.0)
+        write_film([], {"mp4": tmp_path / "film.mp4"}, colours=DIVERGING, frames_per_second=2.0)
 
 
 # ------------------------------------------------------------------------------------------------------ the sample

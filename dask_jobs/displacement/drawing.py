@@ -15,12 +15,11 @@ from dask_jobs.displacement.displace import Displaced
 from dask_jobs.displacement.rasters import masked, reader
 from dask_jobs.displacement.tables import Point
 from dask_jobs.figures.coherence_matrix import draw_coherence_matrix
-from dask_jobs.figures.coloured_film import write_coloured_film
 from dask_jobs.figures.displacement_dates import displacement_film, draw_dates
 from dask_jobs.figures.displacement_maps import draw_kind
 from dask_jobs.figures.displacement_series import draw_points, draw_rms
 from dask_jobs.figures.displacement_shades import displacement_shade
-from dask_jobs.figures.film_files import MEDIA
+from dask_jobs.figures.film_files import MEDIA, write_film
 from dask_jobs.figures.map import Heading
 from dask_jobs.figures.network import KnownNetwork, draw_baselines, draw_coherences, draw_network
 from dask_jobs.figures.picture import Averager, Picture
@@ -165,7 +164,7 @@ def _film(made: Displaced, files: Mapping[str, Path]) -> None:
         days, lambda step: _date_picture(made, step), shade=shade, about=_about(made), places=[_reference(made)]
     )
     formats = {kind: files[media] for kind, media in MEDIA.items() if media in files}
-    write_coloured_film(frames, formats, colours=str(shade.colours), frames_per_second=FRAMES_PER_SECOND)
+    write_film(frames, formats, frames_per_second=FRAMES_PER_SECOND, colours=str(shade.colours))
 
 
 def _sampled(made: Displaced) -> list[int]:

@@ -20,8 +20,15 @@ CODEC = "vp09"  # VP9, which browsers play; OpenCV's wheels encode it by libvpx 
 GREYS = 210  # of a GIF's 256 colours
 
 
-def write_film(frames: Iterable[np.ndarray], paths: dict[Format, Path], *, frames_per_second: float) -> int:
+def write_film(
+    frames: Iterable[np.ndarray], paths: dict[Format, Path], *, frames_per_second: float, colours: str | None = None
+) -> int:
     """Write frames, dims (y, x, 3), uint8, of one even size, to a file of each format; their number.
+
+    Parameters
+    ----------
+    colours : colour map of what is not grey (`dask_jobs.figures.map_marks.Shade.colours`), for a GIF, which has 256
+        colours; None for films of greys
 
     Raises
     ------
@@ -30,9 +37,9 @@ def write_film(frames: Iterable[np.ndarray], paths: dict[Format, Path], *, frame
     """
     number = 0
     with ExitStack() as stack:
-        kinds: dict[Format, type[_Writer]] = {"gif": Gif, "mp4": Mp4}
-        writers: list[_Writer] = [
-            stack.enter_context(kinds[kind](path, frames_per_second=frames_per_second)) for kind, path in paths.items()
+        writers = [
+            stack.enter_context(_writer(kind, path, frames_per_second=frames_per_second, colours=colours))
+            for kind, path in paths.items()
         ]
         for number, frame in enumerate(frames, start=1):  # noqa: B007 -- the count is the result
             for writer in writers:
@@ -42,11 +49,18 @@ def write_film(frames: Iterable[np.ndarray], paths: dict[Format, Path], *, frame
     return number
 
 
+def _writer(kind: Format, path: Path, *, frames_per_second: float, colours: str | None) -> _Writer:
+    if kind == "mp4":
+        return Mp4(path, frames_per_second=frames_per_second)
+    if colours is None:
+        return Gif(path, frames_per_second=frames_per_second, palette=Palette())
+    from dask_jobs.figures.coloured_palette import ColouredPalette
+
+    return Gif(path, frames_per_second=frames_per_second, palette=ColouredPalette(colours))
+
+
 class _Writer(ABC):
     """A file that frames are appended to while it is open."""
-
-    @abstractmethod
-    def __init__(self, path: Path, *, frames_per_second: float) -> None: ...
 
     def __enter__(self) -> Self:
         return self
@@ -62,10 +76,10 @@ class _Writer(ABC):
 class Gif(_Writer):
     """A GIF that repeats for ever, with one palette for all frames: greys do not flicker from date to date."""
 
-    def __init__(self, path: Path, *, frames_per_second: float) -> None:
+    def __init__(self, path: Path, *, frames_per_second: float, palette: Palette) -> None:
         self._path, self._milliseconds = path, 1000 / frames_per_second
         self._file: BinaryIO | None = None
-        self._colours = Palette()
+        self._colours = palette
 
     def __enter__(self) -> Self:
         self._file = self._path.open("wb")

@@ -1,64 +1,14 @@
-"""Films of maps that are not grey: of a GIF's 256 colours most are those of their colour map."""
+"""The colours of a GIF whose maps are not grey: of its 256 most are those of their colour map."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dask_jobs.figures.film_files import Format, Gif, Mp4, Palette
+from dask_jobs.figures.film_files import Palette
 from dask_jobs.figures.style import LINES, NO_DATA
-from infra.errors import OutputError
-
-if TYPE_CHECKING:
-    from dask_jobs.figures.film_files import _Writer
 
 GREYS, COLOURED = 48, 180  # of a GIF's 256 colours: letters need few greys, a map many colours
 CELL = 4  # of red, green and blue: the nearest colour is looked up by cells of that size; pale ones differ by little
-
-
-def write_coloured_film(
-    frames: Iterable[np.ndarray], paths: dict[Format, Path], *, colours: str, frames_per_second: float
-) -> int:
-    """Write frames of maps in one colour map as `dask_jobs.figures.film_files.write_film` does; their number.
-
-    Parameters
-    ----------
-    colours : of the maps (`dask_jobs.figures.map_marks.Shade.colours`)
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be written, or there is no frame.
-    """
-    number = 0
-    with ExitStack() as stack:
-        writers: list[_Writer] = []
-        for kind, path in paths.items():
-            gif = kind == "gif"
-            writer = (
-                ColouredGif(path, frames_per_second=frames_per_second, colours=colours)
-                if gif
-                else Mp4(path, frames_per_second=frames_per_second)
-            )
-            writers.append(stack.enter_context(writer))
-        for number, frame in enumerate(frames, start=1):  # noqa: B007 -- the count is the result
-            for one in writers:
-                one.add(frame)
-    if not number:
-        raise OutputError("a film has no frame", "Give a time series with at least one date.")
-    return number
-
-
-class ColouredGif(Gif):
-    """A GIF with one palette for all frames, made for a colour map."""
-
-    def __init__(self, path: Path, *, frames_per_second: float, colours: str) -> None:
-        super().__init__(path, frames_per_second=frames_per_second)
-        self._colours = ColouredPalette(colours)
 
 
 class ColouredPalette(Palette):
