@@ -69,6 +69,7 @@ def place(truth: InsarTruth) -> dict[str, int]:
     return {"row": int(row), "column": int(column)}
 
 
+@pytest.mark.soak
 def test_without_noise_motion_and_height_error_come_back(settings: Settings, tmp_path: Path) -> None:
     effects = Effects.only("velocity", "dem_error", "stratified", "constant", "water")
     truth = simulate_insar(tmp_path / "simulated-insar", dates=9, size=SIZE, connections=2, seed=5, effects=effects)
@@ -113,6 +114,7 @@ def test_without_delays_everything_comes_back_exactly(settings: Settings, tmp_pa
     assert float(raster(run, settings, "used_pairs").min()) == len(truth.pairs)
 
 
+@pytest.mark.soak
 def test_standard_errors_by_coherence_are_those_of_the_noise(settings: Settings, tmp_path: Path) -> None:
     effects = Effects.only("velocity", "decorrelation")
     truth = simulate_insar(
@@ -163,15 +165,14 @@ def test_every_correction_is_a_stage_and_a_product(settings: Settings, noisy: In
 def test_a_reference_that_is_drawn_is_the_same_again(settings: Settings, noisy: InsarTruth, tmp_path: Path) -> None:
     small = settings.model_copy(update={"block_bytes": 70_000})
     runs = [
-        run_job(job(tmp_path / name, noisy.folder, seed=seed), used)
-        for name, seed, used in (("one", 4, settings), ("same", 4, small), ("other", 5, settings))
+        run_job(job(tmp_path / name, noisy.folder, seed=4), used) for name, used in (("one", settings), ("same", small))
     ]
     tags = []
     for run in runs:
         with rasterio.open(next(Path(run.output).glob("displacement/*/velocity.tif"))) as file:
             tags.append((file.tags()["REFERENCE_ROW"], file.tags()["REFERENCE_COLUMN"]))
-    assert tags[0] == tags[1] != tags[2]
-    first, again = (raster(run, settings, "velocity") for run in runs[:2])
+    assert tags[0] == tags[1]
+    first, again = (raster(run, settings, "velocity") for run in runs)
     np.testing.assert_array_equal(first, again)
 
 
@@ -277,6 +278,7 @@ def test_a_product_that_changes_makes_a_new_store(settings: Settings, tmp_path: 
     assert len(stores(run)) == 2
 
 
+@pytest.mark.soak
 def test_a_product_that_goes_makes_a_new_store(settings: Settings, tmp_path: Path) -> None:
     scenes = tmp_path / "simulated-insar"
     simulate_insar(scenes, dates=4, size=SIZE, connections=2, seed=9)

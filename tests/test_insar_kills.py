@@ -21,7 +21,7 @@ DISPLACEMENT_POINTS = (
     *("last-write", "move:3", "before-publication", "after-publication"),
 )
 QUICK_POINTS = {"block:2", "committed:9", "move:3"}  # in every run; the others when soaking
-QUICK, LONG = 1, 30  # seeds
+SEEDS = 30
 
 
 def points(names: tuple[str, ...]) -> list[object]:
@@ -71,12 +71,7 @@ def test_a_driver_of_displacement_dies_at(bench: kills.Bench, tmp_path: Path, po
     kills.dies_at(bench, tmp_path, point)
 
 
-@pytest.mark.parametrize("seed", range(QUICK))
-def test_at_random(bench: kills.Bench, tmp_path: Path, seed: int) -> None:
-    kills.at_random(bench, tmp_path, seed)
-
-
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(QUICK, LONG))
-def test_at_random_for_long(bench: kills.Bench, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_at_random(bench: kills.Bench, tmp_path: Path, seed: int) -> None:
     kills.at_random(bench, tmp_path, seed)
