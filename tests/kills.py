@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+import pytest
 import rasterio
 from jobs import opera, plan_job, statistics, wait_until, write_job
 
@@ -379,6 +380,11 @@ class Bench:
         assert state_of(self.settings, run) == "done"
         assert_equal(values_of(self.settings, run), self.values)
         assert sorted(path.parts[-3] for path in watcher.seen) == list(self.kinds)
+
+
+def some(points: Iterable[str], *, always: Container[str]) -> list[Any]:
+    """Points to die at, for `parametrize`: some in every run, the others when soaking."""
+    return [pytest.param(point, marks=() if point in always else pytest.mark.soak) for point in points]
 
 
 def dies_at(bench: Bench, folder: Path, point: str) -> None:

@@ -20,12 +20,8 @@ DISPLACEMENT_POINTS = (
     *("committed:1", "committed:4", "committed:9", "write:1", "write:30"),
     *("last-write", "move:3", "before-publication", "after-publication"),
 )
-QUICK_POINTS = {"block:2", "committed:9", "move:3"}  # in every run; the others when soaking
+QUICK_POINTS = {"block:2", "committed:9"}  # in every run; the others when soaking
 SEEDS = 30
-
-
-def points(names: tuple[str, ...]) -> list[object]:
-    return [pytest.param(name, marks=() if name in QUICK_POINTS else pytest.mark.soak) for name in names]
 
 
 def kill_job(folder: Path, scenes: Path) -> Path:
@@ -60,12 +56,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kills.Bench]:
         )
 
 
-@pytest.mark.parametrize("point", points(STACK_POINTS))
+@pytest.mark.parametrize("point", kills.some(STACK_POINTS, always=QUICK_POINTS))
 def test_a_driver_of_a_stack_dies_at(bench: kills.Bench, tmp_path: Path, point: str) -> None:
     kills.dies_at(bench, tmp_path, point)
 
 
-@pytest.mark.parametrize("point", points(DISPLACEMENT_POINTS))
+@pytest.mark.parametrize("point", kills.some(DISPLACEMENT_POINTS, always=QUICK_POINTS))
 def test_a_driver_of_displacement_dies_at(bench: kills.Bench, tmp_path: Path, point: str) -> None:
     shutil.copytree(bench.undisturbed / STACK, tmp_path / "products" / STACK)
     kills.dies_at(bench, tmp_path, point)

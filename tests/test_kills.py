@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 
 STACK_POINTS = ("block:2", "committed:3", "last-write", "before-publication", "after-publication")
 STATISTICS_POINTS = ("committed:2", "write:3", "last-write", "move:3", "before-publication", "after-publication")
-QUICK = 3  # seeds in every run; the others when soaking
+QUICK_POINTS = {"block:2", "committed:3", "before-publication", "committed:2", "move:3"}  # in every run
+QUICK = 1  # seeds in every run; what else there is, when soaking
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kills.Bench]:
         yield kills.Bench(settings, scenes, folder / "undisturbed/products", values)
 
 
-@pytest.mark.parametrize("point", STACK_POINTS)
+@pytest.mark.parametrize("point", kills.some(STACK_POINTS, always=QUICK_POINTS))
 def test_a_driver_of_a_stack_dies_at(bench: kills.Bench, tmp_path: Path, point: str) -> None:
     kills.dies_at(bench, tmp_path, point)
 
 
-@pytest.mark.parametrize("point", STATISTICS_POINTS)
+@pytest.mark.parametrize("point", kills.some(STATISTICS_POINTS, always=QUICK_POINTS - {"before-publication"}))
 def test_a_driver_of_statistics_dies_at(bench: kills.Bench, tmp_path: Path, point: str) -> None:
     kills.with_stack_of(tmp_path, bench.undisturbed)
     kills.dies_at(bench, tmp_path, point)
