@@ -74,7 +74,9 @@ def test_it_shows_every_default(kind: str) -> None:
         if not field.is_required() and field.default is not None:
             default = task.parameters.model_dump(mode="json", by_alias=True)[name]
             assert yaml.safe_load(shown(field.default)) == default
-            line = next(line for line in lines if line.startswith(f"    # {name}: ") and not line.endswith(" default"))
+            # a key of a mapping before it may be called the same, and is told in words
+            found = [line for line in lines if line.startswith(f"    # {name}: ") and not line.endswith(" default")]
+            line = found[-1]
             there = yaml.safe_load(line.partition(f"# {name}: ")[2])
             if isinstance(
                 default, dict
