@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dask_jobs.sbas.network import NetworkCriteria
     from dask_jobs.sbas.pairs import Pairs
 
-PAIRS_PER_SECOND = 25e6  # of one core: pixels of a pair that are read, decoded and inverted
-DATES_PER_SECOND = 12e6  # pixels of a date that are corrected, fitted and written
+PAIRS_PER_SECOND = 12e6  # of one core: pixels of a pair that are read, decoded and inverted
+DATES_PER_SECOND = 5e6  # pixels of a date that are corrected, fitted and written
 TASK_SECONDS = 6.0  # to start a driver and read compiled kernels
-FIGURE_SECONDS = 12.0
+FIGURE_SECONDS = 20.0  # of one core: mostly the film
 
 
 def survey(request: Request) -> Survey:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dask_jobs.interferograms import Interferogram
 
 MEDIA_TYPE = "application/vnd.icechunk"
-PIXELS_PER_SECOND = 30e6  # of one core: read, decode, encode, write a pixel of a layer
+PIXELS_PER_SECOND = 16e6  # of one core: read, decode, encode, write a pixel of a layer
 TASK_SECONDS = 3.0  # to start a driver
 PACKED = 0.85  # float32 phase and coherence, shuffled and zstd-packed, over their raw size
 
