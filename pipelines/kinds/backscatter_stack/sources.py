@@ -8,19 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from infra.grid import earth_crs
-from infra.storage import S3Options
 from pipelines.kinds.model import Strict, not_in_key
+from pipelines.kinds.places import PATHS, Paths, SourceS3
 
-Paths = Annotated[
-    str | list[str], "a folder, file or glob, or a list of these; a local path relative to the job file, or s3://"
-]
 GROUPS = ("date", "polarization", "platform", "orbit", "absolute_orbit", "scene")  # what a file's name may tell
 Polarization = Literal["VV", "VH", "HH", "HV"]
 ScaleName = Literal["power", "amplitude", "db"]
 RadiometryName = Literal["gamma0_terrain", "sigma0_ellipsoid", "sigma0_terrain", "beta0", "unknown"]
-PATHS = (
-    "where the files are: a folder, a file, a glob or a list of these; relative to the job file, or s3://bucket/prefix"
-)
 CALIBRATION = "added to reach calibrated power, dB; ALOS digital numbers: -83"
 
 
@@ -36,22 +30,6 @@ def checked_pattern(pattern: str) -> str:
     if unknown:
         raise ValueError(f"no group may be named '{unknown[0]}'; groups are {', '.join(GROUPS)}")
     return pattern
-
-
-class SourceS3(Strict):
-    """How the source's bucket is reached, where that is not how the output's is."""
-
-    anonymous: bool = Field(default=False, description="read a public bucket without keys")
-    endpoint: str | None = Field(None, description="URL of the S3 server; none: that of the settings")
-    region: str | None = Field(None, description="none: that of the settings")
-
-    def options(self, default: S3Options) -> S3Options:
-        """Where and how, with what is not said here as in `default`."""
-        return S3Options(
-            endpoint=self.endpoint or default.endpoint,
-            region=self.region or default.region,
-            anonymous=self.anonymous,
-        )
 
 
 class _Source(Strict):

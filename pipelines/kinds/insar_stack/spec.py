@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pipelines.kinds.backscatter_stack.sources import PATHS, Paths, SourceS3
 from pipelines.kinds.model import KindSpec, Parameters, ProductSpec, Strict, not_in_key
+from pipelines.kinds.places import PATHS, Paths, SourceS3
 
 Edges = Annotated[list[float], Field(min_length=4, max_length=4)]
 
