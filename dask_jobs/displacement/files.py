@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from dask_jobs.displacement.displace import Displaced
 from dask_jobs.displacement.drawing import draw, drawing_tasks, written_drawing
 from dask_jobs.displacement.mintpy_files import mintpy_tasks, write_mintpy, written_mintpy
 from dask_jobs.displacement.rasters import raster_tasks, write_raster, written_raster
-from dask_jobs.displacement.series_store import STORE, make_store, write_block
+from dask_jobs.displacement.series_store import MADE, STORE, make_store, write_block
 from dask_jobs.displacement.tables import Point, write_tables
 from dask_jobs.reduction.task_runner import Checkpoint, TaskRunner
 from dask_jobs.written import Written
@@ -23,6 +23,7 @@ from dask_jobs.written import Written
 if TYPE_CHECKING:
     from distributed import Client
 
+    from infra.grid import Window
     from infra.storage import Location
 
 KMZ = "velocity.kmz"
@@ -53,16 +54,17 @@ class Wanted:
 def write_files(
     made: Displaced, wanted: Wanted, *, parts: Location, client: Client, checkpoint: Checkpoint
 ) -> list[Written]:
-    """Write every file that is wanted to `parts`, each by a task of its own; what is there already stays."""
+    """Write every file that is wanted to `parts`, each by a task of its own; what is there already stays.
+
+    What a driver that died after it had begun to move files to where readers look has moved is made again: equal.
+    """
     run = TaskRunner(client=client, work=made, checkpoint=checkpoint)
-    there = {f"written/{name}" for name in _below(made.work.place, "written")}
-    make_store(made, parts=parts)
-    stored = {f"stored/{name}" for name in _below(made.work.place, "stored")}
-    blocks = [one for one in made.work.windows if f"stored/{one.row}-{one.col}" not in stored]
+    blocks = _blocks_to_store(made, parts=parts)
     rasters = raster_tasks(made)
     mintpy = mintpy_tasks(made) if wanted.mintpy else []
-    lacking = [task for task in mintpy if task.marker not in there]
-    todo = [task for task in rasters if task.marker not in there]
+    done = run.done("written")
+    lacking = [task for task in mintpy if task.marker not in done or parts.stat(task.path) is None]
+    todo = [task for task in rasters if task.marker not in done or parts.stat(task.path) is None]
     total = len(made.work.windows) + len(rasters) + len(mintpy) + 1
     run.each("file", write_block, blocks, of=total, later=total - len(made.work.windows), parts=parts)
     more = {"parts": parts, "first": wanted.first, "options": wanted.options}
@@ -81,10 +83,20 @@ def write_files(
         written.append(_file("velocity_kmz", KMZ, "application/vnd.google-earth.kmz", parts=parts))
     if wanted.figures:
         figures = drawing_tasks(made, wanted.points)
-        drawn = {f"drawn/{name}" for name in _below(made.work.place, "drawn")}
-        run.each("drawing", draw, [one for one in figures if one.marker not in drawn], of=len(figures), parts=parts)
+        drawn = run.done("drawn")
+        blank = [one for one in figures if one.marker not in drawn or any(parts.stat(p) is None for _, p in one.paths)]
+        run.each("drawing", draw, blank, of=len(figures), parts=parts)
         written += [row for task in figures for row in written_drawing(task, parts=parts)]
     return written
+
+
+def _blocks_to_store(made: Displaced, *, parts: Location) -> list[Window]:
+    """Blocks that the store of the series lacks; all of them, and a new store, where it is not there or has been moved."""
+    if not (made.work.place.exists(MADE) and parts.exists(f"{STORE}/zarr.json")):
+        make_store(made, parts=parts)
+        return list(made.work.windows)
+    stored = {entry.name for entry in (made.work.place / "stored").list()}
+    return [one for one in made.work.windows if f"{one.row}-{one.col}" not in stored]
 
 
 def write_velocity_kmz(path: str, *, work: Displaced, parts: Location, title: str) -> None:
@@ -184,10 +196,6 @@ def _numbers(values: np.ndarray) -> Any:
 def _file(name: str, path: str, media: str, *, parts: Location) -> Written:
     entry = parts.stat(path)
     return Written(name=name, path=path, media_type=media, role="file", size=entry.size if entry else 0)
-
-
-def _below(place: Location, folder: str) -> Sequence[str]:
-    return [entry.name for entry in (place / folder).list()]
 
 
 def _size(parts: Location, store: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dask_jobs.displacement.displace import Displaced
 from dask_jobs.displacement.rasters import SIGN
-from dask_jobs.stack.schema import Layout, write_frame
+from dask_jobs.stack.schema import write_frame
 from infra.grid import Window
 
 if TYPE_CHECKING:
@@ -42,11 +42,9 @@ def variable_of(stage: str, made: Displaced) -> str:
 
 
 def make_store(made: Displaced, *, parts: Location) -> None:
-    """The store with coordinates and empty arrays; one that is there already is the same and is left."""
+    """The store with coordinates and empty arrays, instead of any that is there."""
     import zarr
 
-    if made.work.place.exists(MADE):
-        return
     group = zarr.open_group((parts / STORE).zarr_store(), mode="w")
     days = made.network.pairs.dates
     for stage in made.work.recipe.stages:
@@ -60,7 +58,7 @@ def make_store(made: Displaced, *, parts: Location) -> None:
     _column(group, "perpendicular_baseline", made.network.baselines, {"units": "m"})
     fitted = {"long_name": "1 where the time function was fitted to the date"}
     _column(group, "fitted", made.dates.used.astype("int8"), fitted)
-    write_frame(group, Layout(grid=made.work.grid, polarizations=(), attrs=_attributes(made)))
+    write_frame(group, grid=made.work.grid, attrs=_attributes(made))
     made.work.place.write(MADE, b"")
 
 

@@ -98,7 +98,7 @@ def ensure_geometry(
         root = zarr.open_group(session.store, mode="a")
         if ATTRIBUTE not in root.attrs:
             make_arrays(root, layout)
-            write_frame(root, layout)
+            write_frame(root, grid=layout.grid, attrs=layout.attrs)
             _make_geometry(root, layout)
             root.attrs[ATTRIBUTE] = ledger_of(layout, ()).to_text()
             checkpoint()

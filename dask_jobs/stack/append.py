@@ -218,7 +218,7 @@ class _Block:
         with icechunk_errors(self.store):
             group = zarr.open_group(session.store, path=self.group, mode="r+")
             if self.steps.start == 0 and "y" not in group:
-                write_frame(group, self.layout)
+                write_frame(group, grid=self.layout.grid, attrs=self.layout.attrs)
             write_columns(group, self.layout, steps, masked=done.masked, covered=done.covered)
             group.attrs[ATTRIBUTE] = ledger_of(self.layout, self.passes[: self.steps.stop]).to_text()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class Layout(ABC):
     """What a store looks like before it holds anything: layers of dims (step, y, x), and columns of dims (step,).
 
     Attributes
@@ -70,19 +71,19 @@ class Layout:
         """Chunks of one time step of one polarization."""
         return -(-self.grid.height // self.chunk) * -(-self.grid.width // self.chunk)
 
+    @abstractmethod
     def layer(self, name: str) -> tuple[str, float, Mapping[str, Any]]:
         """Dtype, value of no data and attributes of a layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def columns(self) -> Sequence[Column]:
         """What is known of each time step beside its pixels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def column_values(
         self, steps: Sequence[Pass], *, masked: Sequence[int], covered: Sequence[int]
     ) -> Mapping[str, Sequence[float]]:
         """Values of the columns; `masked` and `covered` are pixels of each step."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +169,13 @@ def write_columns(
         array_of(group, column.name)[start:stop] = np.array(values[column.name], dtype=column.dtype)
 
 
-def write_frame(group: zarr.Group, layout: Layout) -> None:
+def write_frame(group: zarr.Group, *, grid: Grid, attrs: Mapping[str, Any]) -> None:
     """Coordinates y and x, the CRS and the group's attributes: once, in a new group."""
     from pyproj import CRS
 
-    crs = CRS.from_user_input(layout.grid.crs)
+    crs = CRS.from_user_input(grid.crs)
     axes = {axis["axis"].lower(): axis for axis in crs.cs_to_cf() if axis.get("axis") in {"X", "Y"}}
-    for name, values in (("y", layout.grid.y), ("x", layout.grid.x)):
+    for name, values in (("y", grid.y), ("x", grid.x)):
         attributes = {**axes.get(name, {"axis": name.upper()}), "long_name": f"{name} of the pixel's centre"}
         array = group.create_array(
             name,
@@ -186,14 +187,13 @@ def write_frame(group: zarr.Group, layout: Layout) -> None:
             attributes=attributes,
         )
         array[:] = values
-    grid = layout.grid
     reference = group.create_array("spatial_ref", shape=(), dtype="int64", attributes={
         **_plain(crs.to_cf()),
         "spatial_ref": crs.to_wkt(),
         "GeoTransform": f"{grid.left!r} {grid.dx!r} 0.0 {grid.top!r} 0.0 {-grid.dy!r}",
     })  # fmt: skip
     reference[...] = 0
-    group.attrs.update({**layout.attrs, "Conventions": "CF-1.10", "coordinates": "spatial_ref"})
+    group.attrs.update({**attrs, "Conventions": "CF-1.10", "coordinates": "spatial_ref"})
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:

@@ -28,7 +28,7 @@ def make_stack(store: Location, *, dates: int, height: int, width: int, chunk: i
     root = zarr.open_group(session.store, mode="w")
     make_arrays(root, layout)
     resize_time(root, layout, steps=dates)
-    write_frame(root, layout)
+    write_frame(root, grid=layout.grid, attrs=layout.attrs)
     random, band = np.random.default_rng(dates * height * width), array_of(root, BAND)
     for step in range(dates):
         band[step] = random.standard_gamma(LOOKS, (height, width), dtype=np.float32) * np.float32(MEAN / LOOKS)
