@@ -64,6 +64,11 @@ class Displaced:
     solved: int
     reliable: int
 
+    @property
+    def place(self) -> Location:
+        """Where markers lie."""
+        return self.work.place
+
 
 def displace(
     recipe: Recipe,

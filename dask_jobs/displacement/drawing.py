@@ -94,7 +94,7 @@ def draw(task: DrawingTask, *, work: Displaced, parts: Location) -> None:
             ) from error
         for media, path in task.paths:
             parts.upload(files[media], path)
-    work.work.place.write(task.marker, b"")
+    work.place.write(task.marker, b"")
 
 
 def written_drawing(task: DrawingTask, *, parts: Location) -> list[Written]:

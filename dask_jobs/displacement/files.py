@@ -92,10 +92,10 @@ def write_files(
 
 def _blocks_to_store(made: Displaced, *, parts: Location) -> list[Window]:
     """Blocks that the store of the series lacks; all of them, and a new store, where it is not there or has been moved."""
-    if not (made.work.place.exists(MADE) and parts.exists(f"{STORE}/zarr.json")):
+    if not (made.place.exists(MADE) and parts.exists(f"{STORE}/zarr.json")):
         make_store(made, parts=parts)
         return list(made.work.windows)
-    stored = {entry.name for entry in (made.work.place / "stored").list()}
+    stored = {entry.name for entry in (made.place / "stored").list()}
     return [one for one in made.work.windows if f"{one.row}-{one.col}" not in stored]
 
 

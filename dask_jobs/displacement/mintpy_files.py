@@ -98,7 +98,7 @@ def write_mintpy(
         path = Path(folder) / task.file
         _write(task, path, work, analysis)
         parts.upload(path, task.path)
-    work.work.place.write(task.marker, b"")
+    work.place.write(task.marker, b"")
 
 
 def _settled_options(made: Displaced) -> dict[str, str]:

@@ -90,7 +90,7 @@ def write_raster(task: RasterTask, *, work: Displaced, parts: Location) -> None:
     """On a worker: make a raster and bring it to where it belongs."""
     layer = replace(kinds(work)[task.name].layer, tags=_tags(task, work))
     upload_raster(task.path, grid=work.work.grid, layer=layer, read=reader(task.name, task.step, work), parts=parts)
-    work.work.place.write(task.marker, b"")
+    work.place.write(task.marker, b"")
 
 
 def written_raster(task: RasterTask, made: Displaced, *, parts: Location) -> Written:

@@ -59,7 +59,7 @@ def make_store(made: Displaced, *, parts: Location) -> None:
     fitted = {"long_name": "1 where the time function was fitted to the date"}
     _column(group, "fitted", made.dates.used.astype("int8"), fitted)
     write_frame(group, grid=made.work.grid, attrs=_attributes(made))
-    made.work.place.write(MADE, b"")
+    made.place.write(MADE, b"")
 
 
 def write_block(window: Window, *, work: Displaced, parts: Location) -> None:
@@ -74,7 +74,7 @@ def write_block(window: Window, *, work: Displaced, parts: Location) -> None:
         _member(group, variable_of(stage, work))[(slice(None), *window.slices)] = series
     for name in SINGLES:
         _member(group, name)[window.slices] = arrays.plane(name, window)
-    work.work.place.write(f"stored/{window.row}-{window.col}", b"")
+    work.place.write(f"stored/{window.row}-{window.col}", b"")
 
 
 def _attributes(made: Displaced) -> dict[str, Any]:
