@@ -142,7 +142,10 @@ def folder(tmp_path: Path, name: str = "stack.icechunk") -> Location:
 def two_steps(layout: StackLayout) -> int:
     """Bytes that hold any two time steps of `series`, and no three."""
     sizes = [
-        sum(p.size for p in pieces_of(p_, step=0, grid=layout.grid, polarizations=POLARIZATIONS, chunk=layout.chunk))
+        sum(
+            p.size
+            for p in pieces_of(p_, step=0, grid=layout.grid, polarizations=POLARIZATIONS, side=layout.object_side)
+        )
         for p_ in series()
     ]
     largest = max(a + b for a, b in pairwise(sizes))

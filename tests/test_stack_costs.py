@@ -84,7 +84,7 @@ def test_opening_one_date_reads_one_date(client: Client, tmp_path: Path) -> None
 def test_chunks_that_no_scene_touches_are_absent_and_cost_no_task(client: Client, tmp_path: Path) -> None:
     far = [one(scene(0, name="A"), scene(0, name="B", row=3000, col=3100))]
     layout = layout_of(far, chunk=512)
-    read = pieces_of(far[0], step=0, grid=layout.grid, polarizations=("VV",), chunk=512)
+    read = pieces_of(far[0], step=0, grid=layout.grid, polarizations=("VV",), side=512)
     assert sum(p.window.height * p.window.width for p in read) <= 4 * 512 * 512
     store = folder(tmp_path)
     append_passes(store, layout, far, read=Reader(layout.grid), client=client)
@@ -99,7 +99,7 @@ def test_chunks_that_no_scene_touches_are_absent_and_cost_no_task(client: Client
 def test_pieces_cover_touched_chunks_once_and_stay_small() -> None:
     wide = one(scene(0, row=100, col=100, height=7000, width=20_000), scene(0, name="B", row=9000, col=50))
     grid = union([BASE, *(s.grid for s in wide.scenes)])
-    pieces = pieces_of(wide, step=4, grid=grid, polarizations=("VV",), chunk=512)
+    pieces = pieces_of(wide, step=4, grid=grid, polarizations=("VV",), side=512)
     count = np.zeros(grid.shape, dtype=np.uint8)
     for piece in pieces:
         assert piece.window.row % 512 == 0

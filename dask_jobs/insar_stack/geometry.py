@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MARK = "sarbatch_geometry"  # attribute of the group: the product that the geometry is of, once it is there
-STRIP_PIXELS = 4 * 2**20  # of one task
+STRIP_PIXELS = 2**19  # of one task: small products too are work for several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def ensure_geometry(
     import zarr
 
     with icechunk_errors(store):
-        repository = writable_repository(store, chunks_per_step=layout.chunks_per_step)
+        repository = writable_repository(store, layout=layout)
         session = repository.writable_session(MAIN)
         root = zarr.open_group(session.store, mode="a")
         if ATTRIBUTE not in root.attrs:

@@ -47,6 +47,8 @@ class PairLayout(Layout):
     in_order = False
     # phase and coherence pack to 1.04 times what zstd makes of them, in a fifth of the time
     packing: ClassVar[tuple[Literal["zstd", "lz4"], int]] = ("lz4", 5)
+    # an object of 256 x 256 pixels takes longer to create than to write; 1024 x 1024 are one
+    chunks_along_shard: ClassVar[int] = 4
 
     def layer(self, name: str) -> tuple[str, float, Mapping[str, Any]]:
         """Dtype, value of no data and attributes of a layer."""

@@ -106,7 +106,7 @@ def append_passes(
     Parameters
     ----------
     passes : all that the stack shall hold, in order of time (or, where the layout says so, of arrival)
-    read : picklable; called on workers with chunk-aligned windows that a scene of the pass touches
+    read : picklable; called on workers with windows of whole objects that a scene of the pass touches
     block_bytes : pixels that one commit adds at most (one time step at least)
     checkpoint : called after every task ("writing"), before every commit ("block") and after it ("committed"); what
         it raises stops the writing, and nothing of the block under way is committed
@@ -129,7 +129,7 @@ def append_passes(
             step=step,
             grid=layout.grid,
             polarizations=layout.polarizations,
-            chunk=layout.chunk,
+            side=layout.object_side,
             resampled=layout.resampled,
         )
         for step in range(start, len(passes))
@@ -161,13 +161,14 @@ def write_batch(
 
     fork = pickle.loads(room)  # noqa: S301 -- the driver made it
     with icechunk_errors(store):
-        arrays = zarr.open_group(fork.store, path=group, mode="r+")
+        root = zarr.open_group(fork.store, path=group, mode="r+")
+        arrays = {name: array_of(root, name) for name in {piece.polarization for piece in pieces}}
     masked: Counter[int] = Counter()
     covered: Counter[int] = Counter()
     for piece in pieces:
         values, hidden, seen = read(passes[piece.step], piece.polarization, piece.window)
         with icechunk_errors(store):
-            write_step(array_of(arrays, piece.polarization), piece.step, piece.window, values)
+            write_step(arrays[piece.polarization], piece.step, piece.window, values)
         masked[piece.step] += hidden
         covered[piece.step] += seen
     return BatchResult(pickle.dumps(fork), sum(piece.size for piece in pieces), masked, covered)
@@ -188,7 +189,7 @@ class _Block:
         import zarr
 
         with icechunk_errors(self.store):
-            repository = writable_repository(self.store, chunks_per_step=self.layout.chunks_per_step)
+            repository = writable_repository(self.store, layout=self.layout)
             session = repository.writable_session(MAIN)
             # A session with changes cannot be forked: the room is made in a fork, which every task gets a copy of.
             fork = session.fork()

@@ -1,4 +1,7 @@
-"""Which chunks of a stack its scenes touch, cut into pieces that one task reads and writes: all pure."""
+"""Which objects of a stack its scenes touch, cut into pieces that one task reads and writes: all pure.
+
+An object holds a square of one time step: a chunk, or a shard of chunks.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ if TYPE_CHECKING:
 
 PIXEL_BYTES = 4  # float32
 PIECE_BYTES = 32 * 2**20  # pixels that a worker holds at once; a reader needs a few times that beside it
-BATCH_BYTES = 16 * 2**20  # pixels per task at least: thousands of tiny chunks must not become thousands of tasks
+BATCH_BYTES = 16 * 2**20  # pixels per task at least: thousands of tiny objects must not become thousands of tasks
 BATCH_PIECES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A chunk-aligned window of one time step and polarization (cut at the grid's edges)."""
+    """A window of whole objects of one time step and polarization (cut at the grid's edges)."""
 
     step: int
     polarization: str
@@ -34,12 +37,13 @@ class Piece:
 
 
 def pieces_of(
-    pass_: Pass, *, step: int, grid: Grid, polarizations: Sequence[str], chunk: int, resampled: bool = False
+    pass_: Pass, *, step: int, grid: Grid, polarizations: Sequence[str], side: int, resampled: bool = False
 ) -> list[Piece]:
-    """Pieces that cover every chunk that a scene of `pass_` touches, and no other; in reading order.
+    """Pieces that cover every object that a scene of `pass_` touches, and no other; in reading order.
 
     Parameters
     ----------
+    side : pixels along y and x of an object
     resampled : whether scenes may be of other lattices
 
     Raises
@@ -52,7 +56,7 @@ def pieces_of(
     found = [
         Piece(step=step, polarization=name, window=window)
         for name in polarizations
-        for window in _windows(_touched(windows, name, chunk=chunk), grid=grid, chunk=chunk)
+        for window in _windows(_touched(windows, name, side=side), grid=grid, side=side)
     ]
     # polarizations of one window follow one another: they share the mask's file
     return sorted(found, key=lambda piece: (piece.window, piece.polarization))
@@ -83,35 +87,35 @@ def blocks_of(sizes: Sequence[int], *, block_bytes: int) -> list[range]:
     return [*blocks, range(start, len(sizes))] if sizes else []
 
 
-def _touched(windows: Sequence[tuple[Scene, Window]], polarization: str, *, chunk: int) -> set[tuple[int, int]]:
-    """(row, column) of every chunk that holds a pixel of a scene with that polarization."""
+def _touched(windows: Sequence[tuple[Scene, Window]], polarization: str, *, side: int) -> set[tuple[int, int]]:
+    """(row, column) of every object that holds a pixel of a scene with that polarization."""
     found: set[tuple[int, int]] = set()
     for scene, window in windows:
         if polarization in scene.rasters and window.height > 0 and window.width > 0:
-            rows = range(window.row // chunk, (window.row + window.height - 1) // chunk + 1)
-            cols = range(window.col // chunk, (window.col + window.width - 1) // chunk + 1)
+            rows = range(window.row // side, (window.row + window.height - 1) // side + 1)
+            cols = range(window.col // side, (window.col + window.width - 1) // side + 1)
             found.update((row, col) for row in rows for col in cols)
     return found
 
 
-def _windows(chunks: set[tuple[int, int]], *, grid: Grid, chunk: int) -> Iterator[Window]:
-    """Few rectangles that cover the chunks exactly: runs along rows, joined downwards where they are alike."""
-    limit = max(1, PIECE_BYTES // (chunk * chunk * PIXEL_BYTES))
-    runs = sorted((start, stop, row) for row, start, stop in _runs(chunks, limit))
+def _windows(objects: set[tuple[int, int]], *, grid: Grid, side: int) -> Iterator[Window]:
+    """Few rectangles that cover the objects exactly: runs along rows, joined downwards where they are alike."""
+    limit = max(1, PIECE_BYTES // (side * side * PIXEL_BYTES))
+    runs = sorted((start, stop, row) for row, start, stop in _runs(objects, limit))
     for (start, stop), group in groupby(runs, key=lambda run: run[:2]):
         tallest = max(1, limit // (stop - start))
         rows = [row for _, _, row in group]
         top = 0
         for index in range(1, len(rows) + 1):
             if index == len(rows) or rows[index] != rows[index - 1] + 1 or index - top == tallest:
-                window = Window(rows[top] * chunk, start * chunk, (index - top) * chunk, (stop - start) * chunk)
+                window = Window(rows[top] * side, start * side, (index - top) * side, (stop - start) * side)
                 yield window.intersect(grid.full)
                 top = index
 
 
-def _runs(chunks: set[tuple[int, int]], limit: int) -> Iterator[tuple[int, int, int]]:
-    """`(row, first column, last column + 1)` of neighbouring chunks, at most `limit` long."""
-    for row, group in groupby(sorted(chunks), key=lambda chunk: chunk[0]):
+def _runs(objects: set[tuple[int, int]], limit: int) -> Iterator[tuple[int, int, int]]:
+    """`(row, first column, last column + 1)` of neighbouring objects, at most `limit` long."""
+    for row, group in groupby(sorted(objects), key=lambda one: one[0]):
         cols = [col for _, col in group]
         first = 0
         for index in range(1, len(cols) + 1):

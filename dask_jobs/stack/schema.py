@@ -65,11 +65,17 @@ class Layout(ABC):
         3,
     )  # codec of Blosc, whose bytes are shuffled; level
     in_order = True  # whether steps stand in the order of their times; else in that of their arrival
+    chunks_along_shard: ClassVar[int] = 1  # along y and x; with one there are no shards
 
     @property
-    def chunks_per_step(self) -> int:
-        """Chunks of one time step of one polarization."""
-        return -(-self.grid.height // self.chunk) * -(-self.grid.width // self.chunk)
+    def object_side(self) -> int:
+        """Pixels along y and x of what one object holds of a time step: a chunk, or a shard of chunks."""
+        return self.chunk * self.chunks_along_shard
+
+    @property
+    def objects_per_step(self) -> int:
+        """Objects of one time step of one polarization."""
+        return -(-self.grid.height // self.object_side) * -(-self.grid.width // self.object_side)
 
     @abstractmethod
     def layer(self, name: str) -> tuple[str, float, Mapping[str, Any]]:
@@ -127,6 +133,7 @@ def make_arrays(group: zarr.Group, layout: Layout) -> None:
             name,
             shape=(0, layout.grid.height, layout.grid.width),
             chunks=(1, layout.chunk, layout.chunk),
+            shards=(1, layout.object_side, layout.object_side) if layout.chunks_along_shard > 1 else None,
             dtype=dtype,
             fill_value=fill,
             dimension_names=(layout.dimension, "y", "x"),

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     import icechunk
     import xarray as xr
 
+    from dask_jobs.stack.schema import Layout
     from infra.storage import Location
 
 MAIN = "main"
-REFS_PER_MANIFEST = 10_000  # chunk references; an append rewrites the last manifest of an array, never all of them
+REFS_PER_MANIFEST = 10_000  # references to objects; an append rewrites the last manifest of an array, never all of them
 
 
 def read_ledger(store: Location, *, tag: str | None = None, group: str = "") -> Ledger | None:
@@ -172,13 +173,13 @@ def open_repository(store: Location) -> icechunk.Repository | None:
         return icechunk.Repository.open(storage) if icechunk.Repository.exists(storage) else None
 
 
-def writable_repository(store: Location, *, chunks_per_step: int) -> icechunk.Repository:
-    """Repository for appending, made if absent; its manifests are cut along time, so that appends stay cheap."""
+def writable_repository(store: Location, *, layout: Layout) -> icechunk.Repository:
+    """Repository for appending, made if absent; its manifests are cut along the steps, so that appends stay cheap."""
     import icechunk
 
-    steps = max(1, REFS_PER_MANIFEST // chunks_per_step)
-    along_time: dict[Any, int] = {icechunk.ManifestSplitDimCondition.DimensionName("time"): steps}
-    splitting = icechunk.ManifestSplittingConfig.from_dict({icechunk.ManifestSplitCondition.AnyArray(): along_time})
+    steps = max(1, REFS_PER_MANIFEST // layout.objects_per_step)
+    along: dict[Any, int] = {icechunk.ManifestSplitDimCondition.DimensionName(layout.dimension): steps}
+    splitting = icechunk.ManifestSplittingConfig.from_dict({icechunk.ManifestSplitCondition.AnyArray(): along})
     config = icechunk.RepositoryConfig(manifest=icechunk.ManifestConfig(splitting=splitting))
     with icechunk_errors(store):
         return icechunk.Repository.open_or_create(_storage(store), config=config)

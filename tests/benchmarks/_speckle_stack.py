@@ -23,7 +23,7 @@ def make_stack(store: Location, *, dates: int, height: int, width: int, chunk: i
     grid = Grid(crs="EPSG:32611", left=250_000.0, top=3_830_000.0, dx=30.0, dy=30.0, height=height, width=width)
     layout = StackLayout(grid=grid, polarizations=(BAND,), chunk=chunk)
     times = [datetime(2021, 1, 1, tzinfo=UTC) + timedelta(days=12 * step) for step in range(dates)]
-    repository = writable_repository(store, chunks_per_step=layout.chunks_per_step)
+    repository = writable_repository(store, layout=layout)
     session = repository.writable_session(MAIN)
     root = zarr.open_group(session.store, mode="w")
     make_arrays(root, layout)
