@@ -90,9 +90,15 @@ def closure_counts(
 def _count(phase, triplets, offsets, open_ones, whole):  # type: ignore[no-untyped-def] # numba infers types
     for begin in range(0, open_ones.size, STRIP):
         end = min(begin + STRIP, open_ones.size)
+        # views, whose indices begin at 0: it is not vector code where one might be counted from the end
+        wrong, there = open_ones[begin:end], whole[begin:end]
         for n in range(triplets.shape[0]):
-            ij, jk, ik = phase[triplets[n, 0]], phase[triplets[n, 1]], phase[triplets[n, 2]]
-            for x in range(begin, end):
+            ij, jk, ik = (
+                phase[triplets[n, 0], begin:end],
+                phase[triplets[n, 1], begin:end],
+                phase[triplets[n, 2], begin:end],
+            )
+            for x in range(wrong.size):
                 closure = np.float64(ij[x]) + np.float64(jk[x]) - np.float64(ik[x]) - offsets[n]
-                open_ones[x] += np.int32(1) if (closure < -HALF_TURN) | (closure >= HALF_TURN) else np.int32(0)
-                whole[x] += np.int32(1) if abs(closure) < np.inf else np.int32(0)
+                wrong[x] += np.int32(1) if (closure < -HALF_TURN) | (closure >= HALF_TURN) else np.int32(0)
+                there[x] += np.int32(1) if abs(closure) < np.inf else np.int32(0)

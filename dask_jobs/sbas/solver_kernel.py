@@ -12,6 +12,7 @@ from dask_jobs.sbas.laplacian import LANES, Network, assemble, assemble_right, f
 from dask_jobs.sbas.phasors import cosine_and_sine
 from dask_jobs.sbas.weights import VARIANCE, weigh
 
+NEAR_BYTES = 512 * 2**10  # of observations brought near together: beside a batch's room, in the second level cache
 UNSOLVED, CONNECTED, ISLANDS = np.int8(0), np.int8(1), np.int8(2)  # what a lane's network is
 
 
@@ -61,7 +62,7 @@ class Made(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Room for a batch of pixels: float64, dims (..., lane), but for the last four."""
+    """Room for a batch of pixels: float64, dims (..., lane), but for the last six."""
 
     observed: np.ndarray
     weight: np.ndarray
@@ -75,11 +76,14 @@ class Batch(NamedTuple):
     state: np.ndarray  # int8
     labels: np.ndarray  # dims (lane, time), int64
     room: np.ndarray  # dims (time + 1, time)
+    phase: np.ndarray  # of some batches, dims (pair, pixel), float32
+    coherence: np.ndarray  # of the same
 
 
 def batch_of(network: Network) -> Batch:
     """Room for a network's pixels; made outside of compiled code, which takes seconds to compile what allocates."""
     pairs, dates = network.first.size, network.days.size
+    near = np.empty((2, pairs, max(1, NEAR_BYTES // (8 * pairs * LANES)) * LANES), dtype=np.float32)
     return Batch(
         observed=np.zeros((pairs, LANES)),
         weight=np.ones((pairs, LANES)),
@@ -93,6 +97,8 @@ def batch_of(network: Network) -> Batch:
         state=np.empty(LANES, dtype=np.int8),
         labels=np.empty((LANES, dates), dtype=np.int64),
         room=np.empty((dates + 1, dates)),
+        phase=near[0],
+        coherence=near[1],
     )
 
 
@@ -125,8 +131,9 @@ def propagate_variance(stack, network, rule, batch, rows, variances, made):  # t
         left = made.shape[1] - begin
         width = left if left < LANES else LANES
         _prepare(stack, network, rule, begin, width, batch)
+        near = begin % batch.coherence.shape[1]
         for k in range(network.first.size):
-            weigh(stack.coherence, begin, variances, VARIANCE, k, batch.trust, batch.bins, width)
+            weigh(batch.coherence, near, variances, VARIANCE, k, batch.trust, batch.bins, width)
         for n in range(rows.shape[0]):
             for i in range(batch.series.shape[0]):
                 for lane in range(LANES):
@@ -152,21 +159,43 @@ def _prepare(stack, network, rule, begin, width, batch):  # type: ignore[no-unty
     factor(network, batch.matrix, batch.pivots)
 
 
+# Python counts indices below 0 from the end. A loop whose index might be one is not vector code, several times slower:
+# where numba cannot see that it is none, a return says so.
 @numba.njit(nogil=True)
 def _load(stack, rule, begin, width, batch):  # type: ignore[no-untyped-def] # numba infers types
     """Observations and weights, 0 where there is none; the lanes past the last pixel keep an earlier batch's."""
-    phase, observed, weight, used = stack.phase, batch.observed, batch.weight, batch.used
+    phase, observed, weight, used = batch.phase, batch.observed, batch.weight, batch.used
+    near = begin % phase.shape[1]
+    if near < 0:
+        return  # never
+    if near == 0:
+        _bring_near(stack, begin, batch)
     for lane in range(width):
         used[lane] = 0.0
     for k in range(stack.reference.size):
-        weigh(stack.coherence, begin, rule.table, rule.weight, k, weight, batch.bins, width)
+        weigh(batch.coherence, near, rule.table, rule.weight, k, weight, batch.bins, width)
         reference = stack.reference[k]
         for lane in range(width):
-            value = np.float64(phase[k, begin + lane]) - reference
+            value = np.float64(phase[k, near + lane]) - reference
             there = abs(value) < np.inf
             observed[k, lane] = value if there else 0.0
             weight[k, lane] = weight[k, lane] if there else 0.0
             used[lane] += 1.0 if there else 0.0
+
+
+@numba.njit(nogil=True)
+def _bring_near(stack, begin, batch):  # type: ignore[no-untyped-def] # numba infers types
+    """Observations of the next batches, each pair's in one go: a batch alone would ask memory for a few bytes of every pair."""
+    if begin < 0:
+        return  # never
+    count = min(batch.phase.shape[1], stack.phase.shape[1] - begin)
+    weighed = stack.coherence.shape[1] > 0
+    for k in range(stack.reference.size):
+        for j in range(count):
+            batch.phase[k, j] = stack.phase[k, begin + j]
+        if weighed:
+            for j in range(count):
+                batch.coherence[k, j] = stack.coherence[k, begin + j]
 
 
 @numba.njit(nogil=True)

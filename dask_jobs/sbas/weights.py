@@ -126,6 +126,8 @@ def weigh(coherence, begin, table, rule, k, weights, bins, width):  # type: igno
     bins : uint8, to work in
     width : number of weights
     """
+    if begin < 0:
+        return  # never: it says to the compiler that no index counts from the end, which would not be vector code
     if rule == VARIANCE:
         for j in range(width):
             value = float(coherence[k, begin + j])
