@@ -74,6 +74,8 @@ class BlockArrays:
 
     def read_all(self, name: str, window: Window) -> np.ndarray:
         """All layers of any window, dims (layer, y, x)."""
+        if window in self.windows:
+            return self.get(name, window)
         spec = self.arrays[name]
         found = np.full((spec.depth, window.height, window.width), spec.nodata, dtype=spec.dtype)
         for block, part in self._meeting(window):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dask_jobs.displacement.corrections import last_correction, sight_height_of
 from dask_jobs.displacement.settled import (
     BlockLook,
     DateChoice,
@@ -80,7 +80,8 @@ def invert_block(window: Window, *, work: Work, network: Network, reference: Ref
     if not recipe.mintpy_rules:
         blank(phase, ~wanted)
     _overview(window, phase, coherence, wanted=wanted, work=work, network=network, reference=reference)
-    blank(phase, ~wanted)
+    if recipe.mintpy_rules:
+        blank(phase, ~wanted)
     made = invert(phase, coherence, pairs=network.pairs, reference_phase=reference.phase, setup=recipe.inversion)
     reliable = made.temporal_coherence >= recipe.temporal_coherence
     moments = None
@@ -89,7 +90,7 @@ def invert_block(window: Window, *, work: Work, network: Network, reference: Ref
 
         moments = height_moments(
             made.series,
-            sight_height=_sight_height(window, work=work, reference=reference),
+            sight_height=sight_height_of(window, work=work, reference=reference),
             mask=reliable,
             window=window,
             order=recipe.height.order,
@@ -144,7 +145,7 @@ def ramp_block(window: Window, *, work: Work, fits: Fits, reference: ReferencePi
 
     if work.recipe.ramp is None:
         raise ValueError("no ramp is asked for")
-    series = list(_corrections(window, work=work, fits=fits, reference=reference))[-1][1]
+    _, series = last_correction(window, work=work, fits=fits, reference=reference)
     moments = ramp_moments(
         series, mask=_reliable(window, work), window=window, shape=work.grid.shape, order=work.recipe.ramp
     )
@@ -154,7 +155,7 @@ def ramp_block(window: Window, *, work: Work, fits: Fits, reference: ReferencePi
 def correct_block(
     window: Window, *, work: Work, fits: Fits, reference: ReferencePixel, residual: Motion | None
 ) -> None:
-    """Series of a block after each correction, and sums of what is left for the noise of the dates.
+    """Series of a block after the last correction, and sums of what is left for the noise of the dates.
 
     Parameters
     ----------
@@ -162,10 +163,9 @@ def correct_block(
     """
     from dask_jobs.sbas.ramps import ramp_moments
 
-    series = work.arrays.get("inverted", window)
-    for stage, series in _corrections(window, work=work, fits=fits, reference=reference):
-        if stage != "inverted":
-            work.arrays.put(stage, window, series)
+    stage, series = last_correction(window, work=work, fits=fits, reference=reference)
+    if stage == work.recipe.stages[-1] != "inverted":
+        work.arrays.put(stage, window, series)
     left = None
     if fits.dem_error is not None:
         made = fits.dem_error.estimate(
@@ -215,33 +215,7 @@ def blank(phase: np.ndarray, nothing: np.ndarray) -> None:
     """Set pixels, dims (y, x), of every pair to no data."""
     if nothing.any():
         for layer in phase:
-            np.putmask(layer, nothing, np.float32(np.nan))
-
-
-def _corrections(
-    window: Window, *, work: Work, fits: Fits, reference: ReferencePixel
-) -> Iterator[tuple[str, np.ndarray]]:
-    """`(stage, series)` as inverted and after each correction that is fitted, before the height model's error."""
-    from dask_jobs.sbas.ramps import ramps
-    from dask_jobs.sbas.troposphere import height_delay, subtract_delay
-
-    series = work.arrays.get("inverted", window)
-    yield "inverted", series
-    if fits.height is not None:
-        delay = height_delay(fits.height, sight_height=_sight_height(window, work=work, reference=reference))
-        series = subtract_delay(series, delay)
-        yield "troposphere", series
-    if fits.ramp is not None:
-        series = subtract_delay(series, ramps(fits.ramp, window=window, reference=reference.place))
-        yield "deramped", series
-
-
-def _sight_height(window: Window, *, work: Work, reference: ReferencePixel) -> np.ndarray:
-    from dask_jobs.sbas.troposphere import sight_height
-
-    return sight_height(
-        work.geometry(HEIGHT, window), incidence=work.geometry(INCIDENCE, window), reference=reference.sight
-    )
+            np.copyto(layer, np.float32(np.nan), where=nothing)
 
 
 def _reliable(window: Window, work: Work) -> np.ndarray:

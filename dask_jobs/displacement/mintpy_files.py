@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dask_jobs.displacement.corrections import stage_series
 from dask_jobs.displacement.displace import Displaced
 from dask_jobs.insar_stack.layout import AZIMUTH, HEIGHT, INCIDENCE, SLANT_RANGE
 from dask_jobs.interferograms import COHERENCE, COMPONENTS, PHASE, Interferogram
@@ -155,7 +156,7 @@ def _write(task: MintpyTask, path: Path, made: Displaced, analysis: Analysis) ->
 
 def _series(made: Displaced, stage: str) -> Read:
     def read(window: Window) -> np.ndarray:
-        values = made.work.arrays.read_all(stage, window)
+        values = stage_series(stage, window, work=made.work, fits=made.fits, reference=made.reference)
         return np.asarray(values - values[made.dates.reference])
 
     return read

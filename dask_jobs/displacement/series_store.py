@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dask_jobs.displacement.corrections import stage_series
 from dask_jobs.displacement.displace import Displaced
 from dask_jobs.displacement.rasters import SIGN
 from dask_jobs.stack.schema import write_frame
@@ -69,7 +70,7 @@ def write_block(window: Window, *, work: Displaced, parts: Location) -> None:
     group = zarr.open_group((parts / STORE).zarr_store(), mode="r+")
     arrays = work.work.arrays
     for stage in work.work.recipe.stages:
-        series = arrays.get(stage, window)
+        series = stage_series(stage, window, work=work.work, fits=work.fits, reference=work.reference)
         series -= series[work.dates.reference].copy()
         _member(group, variable_of(stage, work))[(slice(None), *window.slices)] = series
     for name in SINGLES:

@@ -33,7 +33,7 @@ DOUBLE, SINGLE = 8, 4  # bytes
 PLANES = 24  # of a block in double precision, beside its pairs and dates: what fits leave behind
 LEAST_ROWS = 64  # of a block
 BLOCK_BYTES = 192 * 2**20  # of one block with all its pairs and dates: less would decode chunks more than once
-VERSION = 1  # of what lies in the work in progress
+VERSION = 2  # of what lies in the work in progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,8 @@ def _lay_out(ledger: Ledger, *, dates: int, block_bytes: int) -> BlockLayout:
     """Blocks of whole chunks, or of rows of one: at least `LEAST_ROWS`, so that no cell of averaged pixels is cut."""
     pairs, chunk = len(ledger.steps), ledger.chunk
     step_bytes = 3 * SINGLE  # phase, coherence, and one of them once more while it is masked or filled
-    spare_bytes = dates * 4 * DOUBLE + PLANES * DOUBLE
+    # stages that hold series, with what is made of them, do not hold pairs
+    spare_bytes = max(0, dates * 4 * DOUBLE - pairs * step_bytes) + PLANES * DOUBLE
     least = LEAST_ROWS * chunk * (pairs * step_bytes + SPARE_PLANES * SINGLE + spare_bytes)
     return lay_out(
         (pairs, *ledger.grid.shape),
@@ -179,7 +180,7 @@ def array_specs(recipe: Recipe, *, dates: int) -> Mapping[str, ArraySpec]:
     single = ArraySpec("float32", 1, NAN)
     names = [raster.name for raster in recipe.time_function.rasters]
     return {
-        **{stage: ArraySpec("float32", dates, NAN) for stage in recipe.stages},
+        **{stage: ArraySpec("float32", dates, NAN) for stage in (recipe.stages[0], recipe.stages[-1])},
         **dict.fromkeys(
             ("temporal_coherence", "mean_coherence", "mean_velocity", "closure_count", "dem_error"), single
         ),
