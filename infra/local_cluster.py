@@ -38,10 +38,11 @@ DASK = {
     # Dask looks 15 s after a death whether the worker is there, and gives its place up for good if it happens to be
     # starting again after another one. Nannies restart workers; nobody need count them.
     "distributed.deploy.lost-worker-timeout": "1000 days",
-    # Dask makes glibc give every freed buffer back at once. Pixels come in buffers of a megabyte; to have each of them
-    # zeroed again by the kernel took more time than to decode them. What stays is at most this much per worker.
+    # Dask makes glibc give every freed buffer back at once. Pixels come in buffers of a megabyte, blocks of interferograms
+    # in buffers of 50; to have each of them zeroed again by the kernel took more time than to decode them. What stays is at
+    # most this much per worker.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 64 * 2**20,
-    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 * 2**20,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 64 * 2**20,
     "distributed.worker.profile.enabled": False,  # a hundred looks a second at every stack, for a page that is not served
     "distributed.comm.timeouts.connect": "10s",
     "distributed.scheduler.http.routes": [],

@@ -138,5 +138,5 @@ def _numbers(values: np.ndarray, valid: np.ndarray, *, zero_is_data: bool) -> np
     bad |= ~valid
     if not zero_is_data:
         bad |= kept == 0
-    np.putmask(kept, bad, np.float32(np.nan))
+    np.copyto(kept, np.float32(np.nan), where=bad)
     return kept

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Paths = str | Path | Sequence[str | Path]
 WILDCARD = re.compile(r"[*?\[]")
+THREADS = 16  # what is in a bucket waits for storage, not for a processor
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ def list_files(paths: Paths, *, s3: S3Options) -> list[SourceFile]:
         raise InputError("path: the list is empty", "Give a folder, an s3:// prefix or a glob.")
     found = {f.url: f for path in given for f in _list_one(str(path), s3=s3)}
     return [found[url] for url in sorted(found)]
+
+
+def reading_threads(files: Iterable[SourceFile]) -> int:
+    """Threads to read headers and small texts in; of files on a disk one, as several would wait for one another there."""
+    return THREADS if any(file.url.startswith("s3://") for file in files) else 1
 
 
 def told(paths: Paths) -> str:

@@ -23,7 +23,7 @@ from dask_jobs.interferograms import (
 )
 from dask_jobs.passes import outside_period, touches
 from dask_jobs.readers.archives import read_text
-from dask_jobs.readers.files import Paths, SourceFile, identify, list_files, told
+from dask_jobs.readers.files import Paths, SourceFile, identify, list_files, reading_threads, told
 from dask_jobs.readers.hyp3_insar_name import FORMS, InsarName
 from dask_jobs.readers.hyp3_insar_package import GEOMETRY, NEEDED, RASTERS, Package, complete_packages, packages_of
 from dask_jobs.readers.hyp3_insar_text import Metadata, granule_starts, parse
@@ -48,7 +48,6 @@ RESTORE = "Restore the product: its files belong together as ASF delivers them."
 FILL = {"unw_phase": 0.0, "conncomp": 0.0, "lv_theta": 0.0, "lv_phi": 0.0}  # no data where a file declares none
 WATER_MASK = (0.0, 1.0)  # water, land: values, even where the file declares one to be no data
 NEAR = timedelta(minutes=10)  # of a metadata file's time from the start of sensing: more is an error in the file
-THREADS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +99,9 @@ def find(
     complete, incomplete = complete_packages(packages)
     if not complete:
         raise InputError(f"path: no product in {told(path)} can be used: {incomplete[0].reason}", EXPECTED)
-    headers = _headers([file for package in complete for file in package.chosen(RASTERS)], s3=s3)
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="texts") as pool:
+    files = [file for package in complete for file in package.chosen(RASTERS)]
+    headers = _headers(files, s3=s3)
+    with ThreadPoolExecutor(reading_threads(files), thread_name_prefix="texts") as pool:
         texts = list(pool.map(lambda package: _texts(package, s3=s3), complete))
     bare = [_interferogram(package, headers, text) for package, text in zip(complete, texts, strict=True)]
     inside, elsewhere = _in_region(bare, region)

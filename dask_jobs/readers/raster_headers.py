@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dask_jobs.readers.files import SourceFile
+from dask_jobs.readers.files import SourceFile, reading_threads
 from infra.errors import InputError, SarbatchError, TransientError
 from infra.grid import Grid
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from infra.storage import S3Options
 
 AGAIN = "Download or copy the file again, or take it out of `path`."
-THREADS = 16  # headers in a bucket wait for storage, not for a processor
-LOCAL_THREADS = 2  # those on a disk do not wait: more threads than these wait for one another
 HEADER_BYTES = 4 * 2**20  # more than a TIFF's header, tags and block table take
 ROTATION = 1e-9  # of a pixel: shear that is rounding, not rotation
 
@@ -70,8 +69,7 @@ def read_headers(files: Iterable[SourceFile], *, s3: S3Options) -> dict[str, Ras
 
     files = list(files)
     # Filters of warnings belong to the process: set here, not in the threads. The check itself is in `_grid`.
-    threads = THREADS if any(file.url.startswith("s3://") for file in files) else LOCAL_THREADS
-    with warnings.catch_warnings(), ThreadPoolExecutor(threads, thread_name_prefix="headers") as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(reading_threads(files), "headers") as pool:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return {header.url: header for header in pool.map(lambda f: _read(f, s3=s3), files)}
 
@@ -164,9 +162,24 @@ def _grid(url: str, dataset: Any) -> Grid:
             f"{url} is not north-up: pixels of {t.a:g} (east) and {-t.e:g} (south)",
             "Turn it: gdalwarp IN OUT writes north-up.",
         )
-    authority = dataset.crs.to_authority()
-    crs = ":".join(authority) if authority else dataset.crs.to_wkt()
-    return Grid(crs=crs, left=t.c, top=t.f, dx=t.a, dy=-t.e, height=dataset.height, width=dataset.width)
+    return Grid(
+        crs=_crs_name(dataset.crs.to_wkt()),
+        left=t.c,
+        top=t.f,
+        dx=t.a,
+        dy=-t.e,
+        height=dataset.height,
+        width=dataset.width,
+    )
+
+
+@cache
+def _crs_name(wkt: str) -> str:
+    """Authority and code where a CRS has them, else its WKT; hundreds of files have one, and each looks through PROJ's tables."""
+    from rasterio.crs import CRS
+
+    authority = CRS.from_wkt(wkt).to_authority()
+    return ":".join(authority) if authority else wkt
 
 
 def _check_values(url: str, dataset: Any) -> None:
