@@ -35,6 +35,7 @@ from infra.clusters import connect, ensure_local_cluster, stop_local_cluster
 from infra.settings import Settings, load_settings
 from infra.storage import Location, S3Options
 from pipelines import load_job, make_plan, run_plan
+from pipelines.backends.first_imports import FirstImports
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -140,6 +141,7 @@ def turns(state: Path, *, workers: int) -> Iterator[Turns]:
     try:
         with connect(ensure_local_cluster(settings)) as client, client.as_current():
             client.wait_for_workers(workers)
+            client.register_plugin(FirstImports())  # as whoever submits a driver does
             yield Turns(settings=settings, client=client)
     finally:
         stop_local_cluster(settings)

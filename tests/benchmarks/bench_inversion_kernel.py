@@ -4,17 +4,20 @@
 
 Phases and coherences in memory; one thread, of NumPy's library too. Prints for each weight pixels per second of core
 time, of the best round, temporal coherence included, and the ratio to NumPy's; the same where 3.5 % of the pixels lack
-pairs; the variance of a velocity; and a network of all dates with all.
+pairs; the variance of a velocity; and a network of all dates with all. At last what a fresh process takes until its
+first block is inverted: imports, and the kernel read as it was compiled before.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +26,24 @@ from dask_jobs.sbas.pairs import Pairs
 from dask_jobs.sbas.weights import weights_of
 
 LOOKS = 41
+START = f"""
+import time
+began = time.perf_counter()
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from importlib import import_module
+from pipelines.backends.first_imports import MODULES
+import dask_jobs.displacement.blocks
+for module in MODULES:
+    import_module(module)
+print(time.perf_counter() - began)
+import numpy
+import bench_inversion_kernel as bench
+pairs = bench.network(30, 3)
+phase, coherence = bench.observations(pairs, 4096, lacking=0.0)
+bench.invert(phase, coherence, pairs=pairs, reference_phase=numpy.zeros(len(pairs)), setup=bench.Inversion(looks=bench.LOOKS))
+print(time.perf_counter() - began)
+"""
 BATCH = 2000  # pixels of one call of numpy.linalg.solve
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -75,6 +96,13 @@ def rate(contender: Callable[[], object], *, pixels: int, rounds: int) -> float:
     return pixels / min(took)
 
 
+def show_start() -> None:
+    """Seconds until a fresh process has imported all that a worker does, and until its first block is inverted."""
+    imported, inverted = (float(part) for part in subprocess.check_output([sys.executable, "-c", START]).split())
+    print(f"{'a fresh process: imports':<34}{imported:>12.2f} s")
+    print(f"{'  and its first block, in all':<34}{inverted:>12.2f} s")
+
+
 def main() -> None:
     """Time all and print."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,6 +148,7 @@ def main() -> None:
         lambda: invert(phase, coherence, pairs=dense, reference_phase=zero, setup=setup),
         given.pixels // 10,
     )
+    show_start()
 
 
 if __name__ == "__main__":
