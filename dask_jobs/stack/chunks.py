@@ -228,19 +228,17 @@ async def _indexes(store: Any, keys: list[str], objects: _Objects) -> list[np.nd
     from zarr.abc.store import SuffixByteRequest
 
     commit = _commit(store)
-    unknown = [key for key in keys if commit is None or (commit, key) not in _KNOWN]
-    read = await _fetch(store, [(key, SuffixByteRequest(index_size(objects.chunks))) for key in unknown])
-    fresh = {
-        key: None if content is None else parse_index(content.to_bytes(), name=key)
-        for key, content in zip(unknown, read, strict=True)
-    }
-    if commit is None:
-        return [fresh[key] for key in keys]
-    found = [fresh[key] if key in fresh else _KNOWN[commit, key] for key in keys]
-    if len(_KNOWN) + len(fresh) > KNOWN_INDEXES:
-        _KNOWN.clear()
-    _KNOWN.update({(commit, key): index for key, index in fresh.items()})
-    return found
+    known = {key: _KNOWN[commit, key] for key in keys if commit and (commit, key) in _KNOWN}
+    unknown = [key for key in keys if key not in known]
+    tail = SuffixByteRequest(index_size(objects.chunks))
+    read = await _fetch(store, [(key, tail) for key in unknown]) if unknown else []
+    for key, content in zip(unknown, read, strict=True):
+        known[key] = None if content is None else parse_index(content.to_bytes(), name=key)
+    if commit and unknown:
+        if len(_KNOWN) + len(unknown) > KNOWN_INDEXES:
+            _KNOWN.clear()
+        _KNOWN.update({(commit, key): known[key] for key in unknown})
+    return [known[key] for key in keys]
 
 
 def _commit(store: Any) -> str | None:
