@@ -87,7 +87,7 @@ def demo(
         int, typer.Option(help="dates to simulate; the clearing is made on the seventh", min=8, max=60)
     ] = 12,
 ) -> None:
-    """Simulate scenes and run one job that uses both engines, Dask and a local Earth Engine. Needs no account.
+    """Simulate scenes, run a job that uses both engines, Dask and a local Earth Engine, and one of displacement. Needs no account.
 
     Example: sarbatch demo --folder demo
     """

@@ -1,4 +1,4 @@
-"""The demo: scenes with a known truth, one job that uses both engines, and where to look."""
+"""The demo: scenes with a known truth, a job that uses both engines, one of displacement, and where to look."""
 
 from __future__ import annotations
 
@@ -39,18 +39,43 @@ tasks:
     reducers: [median, stdDev, count]
     composite: {{per_orbit: true}}
 """
+DISPLACEMENT_JOB = """\
+# Made by `sarbatch demo`. The interferograms are simulated, far from the scenes: {truth} says how their ground moves.
+name: demo-displacement
+output: ./products
+tasks:
+  interferograms:
+    kind: insar-stack
+    source: {{path: {products}}}
+  displacement:
+    kind: displacement
+    stack: interferograms
+    troposphere: height-correlation
+"""
 GRD_DATES = 4  # of each of two orbits
+INSAR_DATES, INSAR_SIZE = 14, 240  # a noisy date is the twelfth; pixels along y and x
+SHOWN = {
+    "report": "everything on one page, for a browser",
+    "stack": "the stack (open_product opens it)",
+    "mean_db": "mean backscatter, for QGIS",
+    "cov": "coefficient of variation: the clearing stands out",
+    "time_series": "time series",
+    "ratio_db_median": "median ratio of VV to VH from Earth Engine",
+    "velocity": "velocity along the line of sight: a bowl subsides",
+    "velocity_kmz": "the same for Google Earth",
+    "mintpy_velocity": "the same for MintPy's tools",
+}
 
 
 def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Callable[[Registry, str], None]) -> None:
-    """Simulate scenes in `folder` (unless they are there), run one job on both engines, and say where to look.
+    """Simulate scenes in `folder` (unless they are there), run a job on both engines and one of displacement, say where to look.
 
     Earth Engine is a local one that lives as long as the demo, whatever the settings say.
 
     Raises
     ------
     SarbatchError
-        If the run did not end well.
+        If a run did not end well.
     """
     from dask_jobs.simulate import simulate_rtc
 
@@ -72,9 +97,25 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Ca
     make_scenes(folder / "earth-engine", place=place, dates=GRD_DATES)
     bbox = ", ".join(f"{degrees:.5f}" for degrees in _inside(place))
     job.write_text(JOB.format(scenes=scenes.name, truth=f"{scenes.name}/truth.json", bbox=bbox), encoding="utf-8")
+    displacement = _displacement(folder, say=say)
     with local_earth_engine(folder / "earth-engine") as url, _settings(url, folder / "earth-engine"):
-        run = _run(job, say=say, follow=follow)
-    _where_to_look(folder, run, say)
+        runs = [_run(each, say=say, follow=follow) for each in (job, displacement)]
+    for run in runs:
+        _where_to_look(run, say)
+    say(f"the truth: {scenes / 'truth.json'}, {folder / 'simulated-interferograms' / 'truth.json'}")
+    say(f"sarbatch status {runs[0]}; sarbatch products {runs[0]}; sarbatch plan {job} (all done now)")
+
+
+def _displacement(folder: Path, *, say: Callable[[str], None]) -> Path:
+    """The job of displacement, and interferograms for it."""
+    from dask_jobs.simulate_insar import simulate_insar
+
+    products, job = folder / "simulated-interferograms", folder / "displacement.yaml"
+    say(f"simulating interferograms of {INSAR_DATES} dates in {products} …")
+    simulate_insar(products, dates=INSAR_DATES, size=INSAR_SIZE)
+    text = DISPLACEMENT_JOB.format(products=products.name, truth=f"{products.name}/truth.json")
+    job.write_text(text, encoding="utf-8")
+    return job
 
 
 def _run(job: Path, *, say: Callable[[str], None], follow: Callable[[Registry, str], None]) -> str:
@@ -122,27 +163,16 @@ def _inside(place: Grid) -> tuple[float, float, float, float]:
     return west + across, south + 5 * along, east - across, north - along
 
 
-def _where_to_look(folder: Path, run: str, say: Callable[[str], None]) -> None:
+def _where_to_look(run: str, say: Callable[[str], None]) -> None:
     from infra.settings import load_settings
     from pipelines.registry import open_registry
 
     with open_registry(load_settings()) as registry:
         rows = registry.products(run)
     say(f"done: {len(rows)} products of run {run}. Look at")
-    shown = {
-        "report": "everything on one page, for a browser",
-        "stack": "the stack (open_product opens it)",
-        "mean_db": "mean backscatter, for QGIS",
-        "cov": "coefficient of variation: the clearing stands out",
-        "time_series": "time series",
-        "ratio_db_median": "median ratio of VV to VH from Earth Engine",
-    }
-    for name, what in shown.items():
+    for name, what in SHOWN.items():
         for row in rows:
             if row.name == name and row.role != "figure":
                 say(f"  {what}: {row.href}")
-    figures = [row for row in rows if row.role == "figure"]
-    if figures:
-        say(f"  {len(figures)} figures and films: {figures[0].href.rpartition('/')[0]}")
-    say(f"  the truth: {folder / 'simulated-scenes' / 'truth.json'}")
-    say(f"  sarbatch status {run}; sarbatch products {run}; sarbatch plan {folder / 'job.yaml'} (all done now)")
+    for folder in sorted({row.href.rpartition("/")[0] for row in rows if row.role == "figure"}):
+        say(f"  figures and films: {folder}")
