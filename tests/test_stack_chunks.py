@@ -9,12 +9,22 @@ import icechunk
 import numpy as np
 import pytest
 import zarr
+from distributed import Client
 from zarr.codecs import BloscCodec
 
+from dask_jobs.insar_stack.grid import stack_grid
+from dask_jobs.insar_stack.layout import PairLayout
+from dask_jobs.insar_stack.steps import PairReader, in_order_of_arrival, step_of
+from dask_jobs.interferograms import COHERENCE, PHASE
+from dask_jobs.readers import hyp3_insar
+from dask_jobs.simulate_insar import simulate_insar
+from dask_jobs.stack.append import append_passes
 from dask_jobs.stack.chunks import read_steps, write_step
 from dask_jobs.stack.shards import index_size, parse_index, shard_of
+from dask_jobs.stack.store import readonly_session
 from infra.errors import StateError
 from infra.grid import Window
+from infra.storage import Location, S3Options
 
 STEPS, HEIGHT, WIDTH, CHUNK, SHARD = 3, 150, 101, 16, 64  # shards and chunks are cut by the edges
 FILLS = {"float32": float("nan"), "uint16": 0}
@@ -114,6 +124,28 @@ def test_a_window_that_begins_within_an_object_is_not_written(tmp_path: Path) ->
     array = empty(session(tmp_path), dtype="float32", shards=(1, SHARD, SHARD))
     with pytest.raises(ValueError, match="does not begin at an object"):
         write_step(array, 0, Window(CHUNK, 0, SHARD, SHARD), np.ones((SHARD, SHARD), dtype="float32"))
+
+
+def test_a_store_that_has_no_shards_is_appended_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate_insar(tmp_path / "products", dates=5, size=(150, 101))
+    pairs = hyp3_insar.find(str(tmp_path / "products"), s3=S3Options()).interferograms
+    grid = stack_grid(pairs, extent="intersection")
+    steps = in_order_of_arrival([step_of(pair) for pair in pairs], None)
+    layout = PairLayout(grid=grid, polarizations=(PHASE, COHERENCE), chunk=CHUNK)
+    old, new = (Location.parse(str(tmp_path / name)) for name in ("old", "new"))
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+
+        def append(store: Location, *, until: int) -> None:
+            append_passes(store, layout, steps[:until], read=PairReader(target=grid), client=client)
+
+        with monkeypatch.context() as before:
+            before.setattr(PairLayout, "chunks_along_shard", 1)
+            append(old, until=4)
+        append(old, until=len(steps))
+        append(new, until=len(steps))
+    layers = [zarr.open_array(readonly_session(store).store, path=PHASE, mode="r") for store in (old, new)]
+    assert [layer.shards for layer in layers] == [None, (1, SHARD, SHARD)]
+    np.testing.assert_array_equal(layers[0][:], layers[1][:])
 
 
 def test_an_index_says_where_chunks_lie() -> None:
