@@ -14,7 +14,7 @@ import numpy as np
 
 from dask_jobs.passes import outside_period, pairs_inside
 from dask_jobs.readers.archives import list_archives, read_text
-from dask_jobs.readers.files import Paths, SourceFile, list_files, told, with_fingerprints
+from dask_jobs.readers.files import Paths, SourceFile, list_files, reading_threads, told, with_fingerprints
 from dask_jobs.readers.geotiff import PixelValues, check_scale, read_sample
 from dask_jobs.readers.hyp3_choice import choose
 from dask_jobs.readers.hyp3_name import FORM, Hyp3Name, decode
@@ -205,7 +205,8 @@ def _used(package: Package, wanted: Sequence[str]) -> list[str]:
 
 
 def _readmes(packages: Sequence[Package], *, s3: S3Options) -> dict[tuple[str, str], Readme]:
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="readmes") as pool:
+    threads = reading_threads(file for package in packages for file in package.readme)
+    with ThreadPoolExecutor(threads, thread_name_prefix="readmes") as pool:
         said = list(pool.map(lambda package: _readme(package, s3=s3), packages))
     return {(p.place, p.name.name): readme for p, readme in zip(packages, said, strict=True)}
 
