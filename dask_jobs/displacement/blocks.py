@@ -77,11 +77,8 @@ def invert_block(window: Window, *, work: Work, network: Network, reference: Ref
     land = work.land(window)
     mean = _mean(coherence, land, work)
     wanted = land & (mean.pixel > 0)
-    if not recipe.mintpy_rules:
-        blank(phase, ~wanted)
+    blank(phase, ~wanted)
     _overview(window, phase, coherence, wanted=wanted, work=work, network=network, reference=reference)
-    if recipe.mintpy_rules:
-        blank(phase, ~wanted)
     made = invert(phase, coherence, pairs=network.pairs, reference_phase=reference.phase, setup=recipe.inversion)
     reliable = made.temporal_coherence >= recipe.temporal_coherence
     moments = None
@@ -164,7 +161,7 @@ def correct_block(
     from dask_jobs.sbas.ramps import ramp_moments
 
     stage, series = last_correction(window, work=work, fits=fits, reference=reference)
-    if stage == work.recipe.stages[-1] != "inverted":
+    if stage != "inverted" and stage == work.recipe.stages[-1]:
         work.arrays.put(stage, window, series)
     left = None
     if fits.dem_error is not None:

@@ -30,6 +30,11 @@ def read_steps(array: zarr.Array[Any], steps: Sequence[int] | np.ndarray, window
     Parameters
     ----------
     array : of a store whose chunks hold one step
+
+    Raises
+    ------
+    StateError
+        If the index of a shard is damaged.
     """
     steps = np.asarray(steps, dtype=np.int64)
     objects = _Objects.of(array)
@@ -47,6 +52,11 @@ def write_step(array: zarr.Array[Any], step: int, window: Window, values: np.nda
     ----------
     window : of whole shards (of whole chunks, where the array has no shards), but for those that the array's edges cut
     values : dims (y, x); a chunk of no data alone is not written
+
+    Raises
+    ------
+    ValueError
+        If the window begins within an object.
     """
     objects = _Objects.of(array)
     if objects is None:
@@ -168,7 +178,7 @@ async def _read(array: zarr.Array[Any], objects: _Objects, steps: np.ndarray, wi
                 part = tile.intersect(window)
                 inner = Window(part.row - tile.row, part.col - tile.col, part.height, part.width).slices
                 outer = Window(part.row - window.row, part.col - window.col, part.height, part.width).slices
-                if (part.height, window.width) == tuple(chunk) == (tile.height, part.width):
+                if (part.height, part.width) == tuple(chunk) and window.width == chunk.width:
                     blosc.decompress(content, found[(step, *outer)])  # its rows follow one another there too
                 else:
                     blosc.decompress(content, spare)

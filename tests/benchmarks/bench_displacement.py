@@ -7,8 +7,8 @@ BENCH_INSAR names, where the next run finds them. MintPy runs as a program of it
 figures, on both of its ways to invert: one process, and Dask with two workers; the faster one counts. Compared are the
 inversion alone, with reading and writing, and the chain from loading to velocity in one process; ours on a cluster of
 two workers, first on a new one (whose workers have imported what the product has them import, and read or compiled
-nothing), then again. A job of ours with every product but figures and report stands beside MintPy's chain too. Prints seconds, core seconds, the largest process of each, and ratios. Without MintPy, only ours is
-timed.
+nothing), then again. A job of ours with every product but figures and report stands beside MintPy's chain too. Prints
+seconds, core seconds, the largest process of each, and ratios. Without MintPy, only ours is timed.
 """
 
 from __future__ import annotations
