@@ -97,17 +97,16 @@ def run_demo(folder: Path, *, dates: int, say: Callable[[str], None], follow: Ca
     make_scenes(folder / "earth-engine", place=place, dates=GRD_DATES)
     bbox = ", ".join(f"{degrees:.5f}" for degrees in _inside(place))
     job.write_text(JOB.format(scenes=scenes.name, truth=f"{scenes.name}/truth.json", bbox=bbox), encoding="utf-8")
-    displacement = _displacement(folder, say=say)
+    displacement, interferograms = _displacement(folder, say=say)
+    simulated = {job: scenes, displacement: interferograms}
     with local_earth_engine(folder / "earth-engine") as url, _settings(url, folder / "earth-engine"):
-        runs = [_run(each, say=say, follow=follow) for each in (job, displacement)]
-    for run in runs:
-        _where_to_look(run, say)
-    say(f"the truth: {scenes / 'truth.json'}, {folder / 'simulated-interferograms' / 'truth.json'}")
-    say(f"sarbatch status {runs[0]}; sarbatch products {runs[0]}; sarbatch plan {job} (all done now)")
+        runs = {each: _run(each, say=say, follow=follow) for each in simulated}
+    for each, run in runs.items():
+        _where_to_look(each, run, truth=simulated[each] / "truth.json", say=say)
 
 
-def _displacement(folder: Path, *, say: Callable[[str], None]) -> Path:
-    """The job of displacement, and interferograms for it."""
+def _displacement(folder: Path, *, say: Callable[[str], None]) -> tuple[Path, Path]:
+    """The job of displacement, and the folder of its interferograms."""
     from dask_jobs.simulate_insar import simulate_insar
 
     products, job = folder / "simulated-interferograms", folder / "displacement.yaml"
@@ -115,7 +114,7 @@ def _displacement(folder: Path, *, say: Callable[[str], None]) -> Path:
     simulate_insar(products, dates=INSAR_DATES, size=INSAR_SIZE)
     text = DISPLACEMENT_JOB.format(products=products.name, truth=f"{products.name}/truth.json")
     job.write_text(text, encoding="utf-8")
-    return job
+    return job, products
 
 
 def _run(job: Path, *, say: Callable[[str], None], follow: Callable[[Registry, str], None]) -> str:
@@ -163,7 +162,7 @@ def _inside(place: Grid) -> tuple[float, float, float, float]:
     return west + across, south + 5 * along, east - across, north - along
 
 
-def _where_to_look(run: str, say: Callable[[str], None]) -> None:
+def _where_to_look(job: Path, run: str, *, truth: Path, say: Callable[[str], None]) -> None:
     from infra.settings import load_settings
     from pipelines.registry import open_registry
 
@@ -176,3 +175,5 @@ def _where_to_look(run: str, say: Callable[[str], None]) -> None:
                 say(f"  {what}: {row.href}")
     for folder in sorted({row.href.rpartition("/")[0] for row in rows if row.role == "figure"}):
         say(f"  figures and films: {folder}")
+    say(f"  the truth: {truth}")
+    say(f"  sarbatch status {run}; sarbatch products {run}; sarbatch plan {job} (all done now)")
