@@ -19,7 +19,8 @@ from shapely import box
 
 from dask_jobs.interferograms import COHERENCE, COMPONENTS, PHASE, FoundInterferograms, Interferogram
 from dask_jobs.readers import hyp3_insar
-from dask_jobs.readers.hyp3_insar import check_one_track, geometry_source
+from dask_jobs.readers.hyp3_insar import check_one_track
+from dask_jobs.readers.hyp3_insar_geometry import geometry_source
 from dask_jobs.readers.hyp3_insar_name import FORMS, decode
 from dask_jobs.readers.hyp3_insar_text import granule_starts, parse, pass_of_heading
 from dask_jobs.readers.sentinel1_orbits import relative_orbit, relative_orbit_by_number, relative_orbit_of_burst

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,17 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dask_jobs.interferograms import (
-    PHASE,
-    SIGHT_ELEVATION,
-    SIGHT_ORIENTATION,
-    FoundInterferograms,
-    Interferogram,
-    Sensing,
-)
+from dask_jobs.interferograms import PHASE, FoundInterferograms, Interferogram, Sensing
 from dask_jobs.passes import outside_period, touches
 from dask_jobs.readers.archives import read_text
 from dask_jobs.readers.files import Paths, SourceFile, identify, list_files, reading_threads, told
+from dask_jobs.readers.hyp3_insar_geometry import first_whole
 from dask_jobs.readers.hyp3_insar_name import FORMS, InsarName
 from dask_jobs.readers.hyp3_insar_package import GEOMETRY, NEEDED, RASTERS, Package, complete_packages, packages_of
 from dask_jobs.readers.hyp3_insar_text import Metadata, granule_starts, parse
@@ -37,11 +31,6 @@ if TYPE_CHECKING:
     from infra.region import Region
     from infra.storage import S3Options
 
-ORDERED_BY = {  # option of an order that brings a layer of the geometry
-    "height": "include DEM",
-    SIGHT_ELEVATION: "include look vectors",
-    SIGHT_ORIENTATION: "include look vectors",
-}
 PROCESSED = re.compile(r"Processing Date/Time:\s*(\S+)")
 EXPECTED = f"Expected are {FORMS[0]}_unw_phase.tif, …_corr.tif and ….txt, or …_clip.tif, or the zip; or {FORMS[1]}…"
 RESTORE = "Restore the product: its files belong together as ASF delivers them."
@@ -148,42 +137,13 @@ KINDS: dict[str, Callable[[Interferogram], object]] = {  # what must be the same
 }
 
 
-def geometry_source(interferograms: Iterable[Interferogram]) -> Interferogram:
-    """The interferogram whose geometry is used: the first, by dates and id, with height and both angles of the line of sight.
-
-    Parameters
-    ----------
-    interferograms : in any order, one at least
-
-    Raises
-    ------
-    InputError
-        If none has all three, naming what the best one lacks and how to order it.
-    """
-    ordered = sorted(interferograms, key=lambda one: (one.dates, one.id))
-    return ordered[_first_whole([one.geometry for one in ordered], [one.product for one in ordered])]
-
-
-def _first_whole(geometries: Sequence[Container[str]], products: Sequence[str]) -> int:
-    """Index of the first geometry that has all that is needed."""
-    lacking = [[layer for layer in ORDERED_BY if layer not in geometry] for geometry in geometries]
-    best = min(range(len(lacking)), key=lambda number: len(lacking[number]))  # of equal ones the first
-    if lacking[best]:
-        options = " and ".join(dict.fromkeys(f"'{ORDERED_BY[layer]}'" for layer in lacking[best]))
-        raise InputError(
-            f"geometry: no product has all of {', '.join(ORDERED_BY)}; {products[best]} lacks {', '.join(lacking[best])}",
-            f"One product with all of them is enough: order {products[0]} again with {options}.",
-        )
-    return best
-
-
 def _with_geometry(
     kept: Sequence[Interferogram], packages: Mapping[str, Package], *, s3: S3Options
 ) -> list[Interferogram]:
     """Interferograms by dates and id; the first that has all of the geometry gets it, no other's is looked at."""
     ordered = sorted(kept, key=lambda one: (one.dates, one.id))
     layers = [{GEOMETRY[layer] for layer in packages[one.product].layers if layer in GEOMETRY} for one in ordered]
-    source = _first_whole(layers, [one.product for one in ordered])
+    source = first_whole(layers, [one.product for one in ordered])
     one, package = ordered[source], packages[ordered[source].product]
     headers = _headers(package.chosen(GEOMETRY), s3=s3)
     for header in headers.values():

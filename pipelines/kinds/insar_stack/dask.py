@@ -36,6 +36,7 @@ def survey(request: Request) -> Survey:
     from dask_jobs.insar_stack.grid import stack_grid
     from dask_jobs.interferograms import LAYERS
     from dask_jobs.readers import hyp3_insar
+    from dask_jobs.readers.hyp3_insar_geometry import geometry_source
 
     parameters = request.parameters
     if not isinstance(parameters, InsarStack):
@@ -51,7 +52,7 @@ def survey(request: Request) -> Survey:
         cache=Path(request.settings.state_dir) / "fingerprints.json",
     )
     interferograms = found.interferograms
-    geometry = hyp3_insar.geometry_source(interferograms)
+    geometry = geometry_source(interferograms)
     grid = stack_grid(interferograms, extent=parameters.extent, region=request.region)
     if not grid.pixels:
         raise InputError("area: no pixel of the interferograms lies in it", "Give an area that they cover.")
